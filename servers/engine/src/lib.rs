@@ -1,0 +1,14 @@
+//! The engine under every socket server of wgi: connections, workers, timeouts and limits.
+//!
+//! It is the only place that does I/O, and it knows no protocol: a [`Protocol`] makes a [`Codec`] for each
+//! connection, and the engine moves bytes between sockets, codecs and applications.
+
+mod codec;
+mod engine;
+mod listener;
+mod options;
+
+pub use codec::{Codec, ConnectionInfo, Decoded, Event, Id, Protocol, Request, RequestBody};
+pub use engine::{Counters, Engine, Handle};
+pub use listener::{Address, Listener};
+pub use options::Options;

@@ -1,0 +1,478 @@
+//! For servers: one exchange with an application, as the parts that go out over the wire.
+//!
+//! Every rule about a response that does not depend on the wire protocol is kept here, once: the head goes out with
+//! the first non-empty chunk or at the end; an error before that becomes a clean response; Content-Length is held;
+//! a panic is an error; the body is dropped once. A server calls [`Reply::call`] and sends what
+//! [`Reply::poll_part`] gives. It does no I/O, keeps no time and knows no protocol.
+//!
+//! Source: spec clause 7.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::StatusCode;
+
+use crate::{App, ApplicationError, Body, Environ, Error, FileRange, Head, StartResponse, Violation};
+
+/// One part of a response, in the order in which they come: a head, chunks or files, an end or a cut.
+#[derive(Debug)]
+pub enum Part {
+    /// The head, and how the body behind it is framed.
+    Head(Head, Framing),
+    /// Bytes of the body; never none. The next part must not be asked for before these are on their way.
+    Chunk(Bytes),
+    /// A part of a file, to be sent whole.
+    File(FileRange),
+    /// The response is whole.
+    End,
+    /// The response broke off behind its head: the server ends it so that the client can tell.
+    /// [`Reply::take_fault`] has the reason.
+    Cut,
+}
+
+/// How the body of a response is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing {
+    /// The Content-Length to announce. It stands for a `Content-Length` among the headers, which a server skips.
+    pub length: Option<u64>,
+    /// Whether bytes may follow. They never do for HEAD, 204, 205 and 304.
+    pub has_body: bool,
+}
+
+/// Where a server sends what an application writes with the `write` callable, before `call` returns.
+pub trait Transmit {
+    /// Sends a part, a head or a chunk, now.
+    ///
+    /// # Errors
+    /// When the peer is gone or too slow.
+    fn transmit(&mut self, part: Part) -> Result<(), Error>;
+}
+
+/// The response of one exchange.
+pub struct Reply {
+    head: Option<Head>,
+    head_only: bool,
+    body: Body,
+    /// The first chunk, taken from the body before the head was sent.
+    first: Option<Bytes>,
+    /// What Content-Length still owes, where there is one.
+    owed: Option<u64>,
+    stage: Stage,
+    fault: Option<Error>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The head is still here, and may be replaced.
+    Unsent,
+    /// The head is out.
+    Sent,
+    /// Nothing more goes out but an end.
+    Ending,
+    /// Nothing more goes out but a cut.
+    Cutting,
+}
+
+impl Reply {
+    /// Calls an application.
+    ///
+    /// `transmit` is used only by an application that calls `write`.
+    pub fn call(app: &dyn App, environ: Environ, transmit: &mut dyn Transmit) -> Reply {
+        let mut reply = Reply {
+            head: None,
+            head_only: environ.var("REQUEST_METHOD") == Some(b"HEAD"),
+            body: Body::empty(),
+            first: None,
+            owed: None,
+            stage: Stage::Unsent,
+            fault: None,
+        };
+        let mut starting = Starting { reply: &mut reply, transmit, started: false, fatal: None };
+        let result = unwinding(|| app.call(environ, &mut starting));
+        let fatal = starting.fatal;
+        match (result, fatal) {
+            (Ok(body), None) if reply.head.is_some() || reply.stage != Stage::Unsent => reply.body = body,
+            (Ok(body), None) => {
+                reply.body = body;
+                reply.fail(violation(
+                    "3.2",
+                    "the application returned a body and never called start_response".into(),
+                    "call start_response.start(status, headers) before you return Ok",
+                ));
+            }
+            (Ok(body), Some(error)) => {
+                reply.body = body;
+                reply.fail(error);
+            }
+            (Err(error), _) => reply.fail(error),
+        }
+        reply
+    }
+
+    /// The response that an error maps to, where no application was called.
+    pub fn error(error: Error, head_only: bool) -> Reply {
+        let mut reply = Reply {
+            head: None,
+            head_only,
+            body: Body::empty(),
+            first: None,
+            owed: None,
+            stage: Stage::Unsent,
+            fault: None,
+        };
+        reply.fail(error);
+        reply
+    }
+
+    /// Whether the next part is at hand: asking for it runs no code of the application's. A server that has more
+    /// than one part at hand may send them at once; before it asks for one that is not, it must have sent the rest.
+    pub fn is_ready(&self) -> bool {
+        match self.stage {
+            Stage::Unsent | Stage::Sent => self.first.is_some() || self.owed == Some(0) || self.body.is_ready(),
+            Stage::Ending | Stage::Cutting => true,
+        }
+    }
+
+    /// Whether asking for the next part may be pending, so that a waker is needed.
+    pub fn is_stream(&self) -> bool {
+        self.body.is_stream()
+    }
+
+    /// Whether the head is out, so that nothing can be replaced any more.
+    pub fn is_started(&self) -> bool {
+        self.stage != Stage::Unsent
+    }
+
+    /// What went wrong since this was last asked, for the log; one line each.
+    pub fn take_fault(&mut self) -> Option<Error> {
+        self.fault.take()
+    }
+
+    /// The next part. Behind [`Part::End`] and [`Part::Cut`] nothing follows: the same is given again.
+    pub fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Part> {
+        if self.stage == Stage::Unsent {
+            return self.poll_head(context);
+        }
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(self.chunk(first));
+        }
+        match self.stage {
+            Stage::Ending => {
+                self.close();
+                return Poll::Ready(Part::End);
+            }
+            Stage::Cutting => {
+                self.close();
+                return Poll::Ready(Part::Cut);
+            }
+            Stage::Unsent | Stage::Sent => {}
+        }
+        if self.owed == Some(0) {
+            return Poll::Ready(self.end());
+        }
+        if let Some(file) = self.body.take_file() {
+            // Its length was compared with Content-Length, which it is, before the head was sent.
+            self.owed = self.owed.map(|owed| owed.saturating_sub(file.length));
+            if self.owed.is_none() {
+                self.owed = Some(0);
+            }
+            return Poll::Ready(Part::File(file));
+        }
+        loop {
+            match self.poll_chunk(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
+                Poll::Ready(Some(Ok(chunk))) => return Poll::Ready(self.chunk(chunk)),
+                Poll::Ready(Some(Err(error))) => {
+                    self.fail(error);
+                    return Poll::Ready(Part::Cut);
+                }
+                Poll::Ready(None) => return Poll::Ready(self.end()),
+            }
+        }
+    }
+
+    /// The next part of a response whose parts may be waited for in place.
+    pub fn next_part(&mut self) -> Part {
+        if self.is_stream() && self.first.is_none() {
+            // The chunk is awaited by the body itself, and given behind the head or as it is.
+            loop {
+                match unwinding(|| self.body.next().transpose()) {
+                    Ok(Some(chunk)) if chunk.is_empty() => {}
+                    Ok(Some(chunk)) => {
+                        self.first = Some(chunk);
+                        break;
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        self.fail(error);
+                        break;
+                    }
+                }
+            }
+        }
+        match self.poll_part(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(part) => part,
+            // Only a stream is ever pending, and it has just given what it had.
+            Poll::Pending => Part::Cut,
+        }
+    }
+
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Part> {
+        let Some(head) = &self.head else {
+            self.fail(Error::new("a response without a head"));
+            return self.poll_head(context);
+        };
+        let declared = match head.content_length() {
+            Ok(declared) => declared,
+            Err(violation) => {
+                self.fail(ApplicationError::Violation(violation).into());
+                return self.poll_head(context);
+            }
+        };
+        match head.status.code() {
+            StatusCode::NO_CONTENT => return self.bodiless(None),
+            StatusCode::RESET_CONTENT => return self.bodiless(Some(0)),
+            StatusCode::NOT_MODIFIED => return self.bodiless(declared),
+            _ => {}
+        }
+        // A chunk that an error or the end may take the place of is asked for before the head goes out.
+        while self.body.len().is_none() && self.first.is_none() && declared != Some(0) {
+            match self.poll_chunk(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
+                Poll::Ready(Some(Ok(chunk))) => self.first = Some(chunk),
+                Poll::Ready(Some(Err(error))) => {
+                    self.fail(error);
+                    return self.poll_head(context);
+                }
+                Poll::Ready(None) => {}
+            }
+        }
+        // The length is known before the head is sent: of one chunk, a file, or of what has ended.
+        let known = self.body.len().map(|rest| rest + self.first.as_ref().map_or(0, |first| first.len() as u64));
+        if self.head_only {
+            let length = declared.or(known.filter(|&known| known > 0));
+            return self.bodiless(length);
+        }
+        if let (Some(declared), Some(known)) = (declared, known)
+            && declared != known
+        {
+            self.fail(wrong_length(declared, known));
+            return self.poll_head(context);
+        }
+        let length = declared.or(known);
+        self.owed = length;
+        self.send_head(Framing { length, has_body: true })
+    }
+
+    fn bodiless(&mut self, length: Option<u64>) -> Poll<Part> {
+        self.first = None;
+        let part = self.send_head(Framing { length, has_body: false });
+        self.stage = Stage::Ending;
+        self.close();
+        part
+    }
+
+    fn send_head(&mut self, framing: Framing) -> Poll<Part> {
+        self.stage = Stage::Sent;
+        match self.head.take() {
+            Some(head) => Poll::Ready(Part::Head(head, framing)),
+            None => Poll::Ready(Part::Cut),
+        }
+    }
+
+    /// Gives a chunk out, or as much of it as Content-Length still allows.
+    fn chunk(&mut self, mut chunk: Bytes) -> Part {
+        if let Some(owed) = self.owed {
+            let length = chunk.len() as u64;
+            self.owed = Some(owed.saturating_sub(length));
+            if length > owed {
+                chunk.truncate(owed as usize);
+                self.fail(wrong_length(owed, length));
+            }
+        }
+        Part::Chunk(chunk)
+    }
+
+    fn end(&mut self) -> Part {
+        if let Some(owed) = self.owed.filter(|&owed| owed > 0) {
+            self.fail(violation(
+                "6.5",
+                format!("the body ended {owed} bytes short of Content-Length"),
+                "give the length that the body has, or leave Content-Length out",
+            ));
+            return Part::Cut;
+        }
+        self.stage = Stage::Ending;
+        self.close();
+        Part::End
+    }
+
+    /// An error: the response that it maps to if the head is still here, otherwise a cut.
+    fn fail(&mut self, error: Error) {
+        self.close();
+        if self.stage == Stage::Unsent {
+            let (head, body) = error.reply();
+            self.head = Some(head);
+            self.first = None;
+            self.body = Body::from(body);
+        } else {
+            self.stage = Stage::Cutting;
+        }
+        self.fault = Some(error);
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if self.body.is_ready() {
+            return Pin::new(&mut self.body).poll_next(context);
+        }
+        let polled = unwinding(|| match Pin::new(&mut self.body).poll_next(context) {
+            Poll::Ready(item) => item.transpose().map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        });
+        match polled {
+            Ok(polled) => polled.map(|item| item.map(Ok)),
+            Err(error) => Poll::Ready(Some(Err(error))),
+        }
+    }
+
+    /// Drops the body: PEP 3333's `close()`.
+    fn close(&mut self) {
+        if self.body.is_closed() {
+            return;
+        }
+        let body = std::mem::take(&mut self.body);
+        if let Err(error) = unwinding(|| {
+            drop(body);
+            Ok(())
+        }) {
+            self.fault = Some(error);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        // An application's destructor may panic; that costs this response only.
+        self.close();
+    }
+}
+
+/// The server's side of `start_response`, while the application is being called.
+struct Starting<'a> {
+    reply: &'a mut Reply,
+    transmit: &'a mut dyn Transmit,
+    started: bool,
+    /// A broken rule that the application may not get away with, even if it ignores the error value.
+    fatal: Option<Error>,
+}
+
+impl StartResponse for Starting<'_> {
+    fn start_head(&mut self, head: Head) -> Result<(), Error> {
+        if self.started {
+            let error = || {
+                violation(
+                    "5.2",
+                    "start_response was started twice".into(),
+                    "use restart to replace a head after an error",
+                )
+            };
+            self.fatal = Some(error());
+            return Err(error());
+        }
+        self.started = true;
+        self.take_head(head)
+    }
+
+    fn restart_head(&mut self, head: Head, cause: Error) -> Result<(), Error> {
+        if self.reply.is_started() {
+            return Err(cause);
+        }
+        self.started = true;
+        self.fatal = None;
+        self.take_head(head)
+    }
+
+    fn write(&mut self, data: Bytes) -> Result<(), Error> {
+        let Some(head) = self.reply.head.as_ref() else {
+            if self.reply.is_started() {
+                return self.send(data);
+            }
+            return Err(violation(
+                "5.8",
+                "write was called before start_response".into(),
+                "call start_response.start(status, headers) first",
+            ));
+        };
+        if data.is_empty() {
+            return Ok(());
+        }
+        // What is written is the body's first chunk; that nothing is known of the rest makes it unframed.
+        let declared = head.content_length()?;
+        let may_have_body = !self.reply.head_only
+            && !matches!(
+                head.status.code(),
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        if !may_have_body {
+            return Ok(());
+        }
+        self.reply.owed = declared;
+        if let Poll::Ready(part) = self.reply.send_head(Framing { length: declared, has_body: true }) {
+            self.transmit.transmit(part)?;
+        }
+        self.send(data)
+    }
+}
+
+impl Starting<'_> {
+    fn take_head(&mut self, head: Head) -> Result<(), Error> {
+        if let Err(violation) = head.check().and_then(|()| head.content_length().map(|_| ())) {
+            self.fatal = Some(ApplicationError::Violation(violation.clone()).into());
+            return Err(ApplicationError::Violation(violation).into());
+        }
+        self.reply.head = Some(head);
+        Ok(())
+    }
+
+    fn send(&mut self, data: Bytes) -> Result<(), Error> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let part = self.reply.chunk(data);
+        if self.reply.stage == Stage::Cutting {
+            // More than Content-Length: what fits was taken, and the application is told.
+            self.transmit.transmit(part)?;
+            return Err(self.reply.take_fault().unwrap_or_else(|| Error::new("the response was cut")));
+        }
+        self.transmit.transmit(part)
+    }
+}
+
+fn violation(clause: &'static str, seen: String, remedy: &'static str) -> Error {
+    ApplicationError::Violation(Violation { clause, seen, remedy }).into()
+}
+
+fn wrong_length(declared: u64, seen: u64) -> Error {
+    violation(
+        "6.5",
+        format!("the body has {seen} bytes where Content-Length left {declared}"),
+        "give the length that the body has, or leave Content-Length out",
+    )
+}
+
+/// Runs code of the application's; a panic becomes its error.
+fn unwinding<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "of an unknown kind".to_owned(),
+        };
+        Err(ApplicationError::Panicked(message).into())
+    })
+}

@@ -1,0 +1,1 @@
+//! An in-process client: tests an application without a server.
