@@ -10,5 +10,5 @@ mod options;
 
 pub use codec::{Codec, ConnectionInfo, Decoded, Event, Id, Protocol, Request, RequestBody};
 pub use engine::{Counters, Engine, Handle};
-pub use listener::{Address, Listener};
+pub use listener::{Address, BindOptions, Listener};
 pub use options::Options;
