@@ -250,21 +250,21 @@ mod tests {
         }
     }
 
-    fn pieces(pieces: &[&'static str]) -> Input {
-        Input::new(Box::new(Pieces(pieces.to_vec().into_iter())))
+    fn pieces<const N: usize>(pieces: [&'static str; N]) -> Input {
+        Input::new(Box::new(Pieces(Vec::from(pieces).into_iter())))
     }
 
     #[test]
     fn pieces_are_read_as_one_body() {
         let mut text = String::new();
-        pieces(&["ab", "c\nd", "e"]).read_to_string(&mut text).unwrap();
+        pieces(["ab", "c\nd", "e"]).read_to_string(&mut text).unwrap();
         assert_eq!(text, "abc\nde");
-        assert_eq!(pieces(&["ab", "c\nd", "e"]).lines().count(), 2);
+        assert_eq!(pieces(["ab", "c\nd", "e"]).lines().count(), 2);
     }
 
     #[test]
     fn a_body_that_breaks_off_stays_an_error() {
-        let mut input = pieces(&["ab", ""]);
+        let mut input = pieces(["ab", ""]);
         let mut text = Vec::new();
         assert!(input.read_to_end(&mut text).is_err());
         assert_eq!(text, b"ab");
@@ -273,14 +273,14 @@ mod tests {
 
     #[test]
     fn read_all_stops_at_its_limit() {
-        assert_eq!(pieces(&["abc", "de"]).read_all(5).unwrap(), "abcde");
-        assert!(matches!(pieces(&["abc", "de"]).read_all(4), Err(Error::Peer(PeerError::TooLarge { limit: 4 }))));
+        assert_eq!(pieces(["abc", "de"]).read_all(5).unwrap(), "abcde");
+        assert!(matches!(pieces(["abc", "de"]).read_all(4), Err(Error::Peer(PeerError::TooLarge { limit: 4 }))));
         assert!(Input::from("abcde").read_all(4).is_err());
     }
 
     #[test]
     fn a_reader_may_go_on_as_a_stream() {
-        let mut input = pieces(&["abc", "de"]);
+        let mut input = pieces(["abc", "de"]);
         input.read_exact(&mut [0; 2]).unwrap();
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut next = || match Pin::new(&mut input).poll_next(&mut context) {

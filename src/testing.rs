@@ -110,7 +110,7 @@ pub struct Response {
 #[derive(Debug)]
 pub struct Cut {
     /// What came before that. The reason is the last of its faults.
-    pub response: Response,
+    pub response: Box<Response>,
 }
 
 impl<A: App> Client<A> {
@@ -311,7 +311,7 @@ impl<A: App> Request<'_, A> {
         for cookie in response.headers.get_all(header::SET_COOKIE) {
             jar.store(&String::from_utf8_lossy(cookie.as_bytes()), &self.target);
         }
-        if is_whole { Ok(response) } else { Err(Cut { response }) }
+        if is_whole { Ok(response) } else { Err(Cut { response: Box::new(response) }) }
     }
 
     /// The environ of this request; `None` outside of the mount point.
@@ -361,7 +361,7 @@ impl Response {
 
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Response { target, body, faults, .. } = &self.response;
+        let Response { target, body, faults, .. } = &*self.response;
         write!(f, "the response to {target} was cut behind {} bytes of its body", body.len())?;
         match faults.last() {
             Some(fault) => write!(f, ": {fault}"),
