@@ -1,0 +1,3 @@
+//! Load on a server, from the other core.
+
+pub mod wrk;

@@ -1,0 +1,22 @@
+//! The comparisons, one file each.
+
+mod http;
+
+use anyhow::Result;
+
+use crate::cli::Run;
+use crate::report::Findings;
+
+/// One comparison.
+pub struct Section {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub run: fn(&Run) -> Result<Findings>,
+}
+
+/// All of them, in the order of the results.
+pub const SECTIONS: &[Section] = &[
+    Section { name: "http", title: "HTTP: one request at a time on kept connections", run: http::keep },
+    Section { name: "pipelined", title: "HTTP: pipelined by 16", run: http::pipelined },
+    Section { name: "close", title: "HTTP: a new connection for each request", run: http::close },
+];
