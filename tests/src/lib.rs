@@ -1,1 +1,3 @@
-//! wgi-conformance
+//! The conformance suite of wgi, and what its tests are made of.
+
+pub mod client;
