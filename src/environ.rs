@@ -25,7 +25,7 @@ pub struct Environ {
 
 /// The `wgi.*` variables: what the server says of the protocol and of itself.
 ///
-/// Source: spec clause 4.6.
+/// Source: spec clauses 4.28 to 4.33.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gateway {

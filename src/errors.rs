@@ -26,7 +26,7 @@ pub trait ErrorSink: Send + Sync {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Source: spec clause 4.7.
+/// Source: spec clauses 4.40 to 4.43.
 #[derive(Clone, Default)]
 pub struct Errors {
     sink: Option<Arc<dyn ErrorSink>>,

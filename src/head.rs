@@ -314,7 +314,7 @@ impl Head {
     /// # Errors
     /// The [`Violation`] of the first field that is forbidden.
     ///
-    /// Source: spec clauses 5.3 to 5.5.
+    /// Source: spec clauses 5.3 to 5.5, 5.20.
     pub fn check(&self) -> Result<(), Violation> {
         if self.status.code.is_informational() {
             return Err(Violation {

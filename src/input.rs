@@ -42,7 +42,7 @@ pub trait Source: Send {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Source: spec clauses 4.8 to 4.11.
+/// Source: spec clauses 4.34 to 4.39.
 #[derive(Default)]
 pub struct Input(Kind);
 
