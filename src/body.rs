@@ -399,7 +399,7 @@ impl Stream for Mapped {
 }
 
 /// Polls until ready, and lets the calling thread sleep in between.
-fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     struct Unpark(Thread);
 
     impl Wake for Unpark {

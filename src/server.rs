@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 
+use crate::body::block_on;
 use crate::{App, ApplicationError, Body, Environ, Error, FileRange, Head, StartResponse, Violation};
 
 /// One part of a response, in the order in which they come: a head, chunks or files, an end or a cut.
@@ -60,6 +61,8 @@ pub struct Reply {
     first: Option<Bytes>,
     /// What Content-Length still owes, where there is one.
     owed: Option<u64>,
+    /// The application wrote what was not sent (HEAD, 204), so that the body is not all there is.
+    written: bool,
     stage: Stage,
     fault: Option<Error>,
 }
@@ -81,15 +84,7 @@ impl Reply {
     ///
     /// `transmit` is used only by an application that calls `write`.
     pub fn call(app: &dyn App, environ: Environ, transmit: &mut dyn Transmit) -> Reply {
-        let mut reply = Reply {
-            head: None,
-            head_only: environ.var("REQUEST_METHOD") == Some(b"HEAD"),
-            body: Body::empty(),
-            first: None,
-            owed: None,
-            stage: Stage::Unsent,
-            fault: None,
-        };
+        let mut reply = Reply::unsent(environ.var("REQUEST_METHOD") == Some(b"HEAD"));
         let mut starting = Starting { reply: &mut reply, transmit, started: false, fatal: None };
         let result = unwinding(|| app.call(environ, &mut starting));
         let fatal = starting.fatal;
@@ -114,17 +109,22 @@ impl Reply {
 
     /// The response that an error maps to, where no application was called.
     pub fn error(error: Error, head_only: bool) -> Reply {
-        let mut reply = Reply {
+        let mut reply = Reply::unsent(head_only);
+        reply.fail(error);
+        reply
+    }
+
+    const fn unsent(head_only: bool) -> Reply {
+        Reply {
             head: None,
             head_only,
             body: Body::empty(),
             first: None,
             owed: None,
+            written: false,
             stage: Stage::Unsent,
             fault: None,
-        };
-        reply.fail(error);
-        reply
+        }
     }
 
     /// Whether the next part is at hand: asking for it runs no code of the application's. A server that has more
@@ -173,52 +173,26 @@ impl Reply {
         if self.owed == Some(0) {
             return Poll::Ready(self.end());
         }
-        if let Some(file) = self.body.take_file() {
-            // Its length was compared with Content-Length, which it is, before the head was sent.
-            self.owed = self.owed.map(|owed| owed.saturating_sub(file.length));
-            if self.owed.is_none() {
-                self.owed = Some(0);
-            }
-            return Poll::Ready(Part::File(file));
+        if let Some(file) = self.body.take_file().filter(|file| file.length > 0) {
+            return Poll::Ready(match self.pay(file.length) {
+                Ok(()) => Part::File(file),
+                Err(error) => self.cut(error),
+            });
         }
         loop {
             match self.poll_chunk(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
                 Poll::Ready(Some(Ok(chunk))) => return Poll::Ready(self.chunk(chunk)),
-                Poll::Ready(Some(Err(error))) => {
-                    self.fail(error);
-                    return Poll::Ready(Part::Cut);
-                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.cut(error)),
                 Poll::Ready(None) => return Poll::Ready(self.end()),
             }
         }
     }
 
-    /// The next part of a response whose parts may be waited for in place.
+    /// The next part of a response whose parts may be waited for in place: blocks the calling thread.
     pub fn next_part(&mut self) -> Part {
-        if self.is_stream() && self.first.is_none() {
-            // The chunk is awaited by the body itself, and given behind the head or as it is.
-            loop {
-                match unwinding(|| self.body.next().transpose()) {
-                    Ok(Some(chunk)) if chunk.is_empty() => {}
-                    Ok(Some(chunk)) => {
-                        self.first = Some(chunk);
-                        break;
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        self.fail(error);
-                        break;
-                    }
-                }
-            }
-        }
-        match self.poll_part(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(part) => part,
-            // Only a stream is ever pending, and it has just given what it had.
-            Poll::Pending => Part::Cut,
-        }
+        block_on(|context| self.poll_part(context))
     }
 
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Part> {
@@ -253,15 +227,16 @@ impl Reply {
             }
         }
         // The length is known before the head is sent: of one chunk, a file, or of what has ended.
-        let known = self.body.len().map(|rest| rest + self.first.as_ref().map_or(0, |first| first.len() as u64));
+        let first = self.first.as_ref().map_or(0, |first| first.len() as u64);
+        let known = self.body.len().map(|rest| rest.saturating_add(first));
         if self.head_only {
-            let length = declared.or(known.filter(|&known| known > 0));
+            let length = declared.or(known.filter(|&known| known > 0 && !self.written));
             return self.bodiless(length);
         }
-        if let (Some(declared), Some(known)) = (declared, known)
-            && declared != known
+        if let Some(declared) = declared
+            && (known.is_some_and(|known| known != declared) || first > declared)
         {
-            self.fail(wrong_length(declared, known));
+            self.fail(wrong_length(declared, known.unwrap_or(first)));
             return self.poll_head(context);
         }
         let length = declared.or(known);
@@ -285,27 +260,35 @@ impl Reply {
         }
     }
 
-    /// Gives a chunk out, or as much of it as Content-Length still allows.
-    fn chunk(&mut self, mut chunk: Bytes) -> Part {
-        if let Some(owed) = self.owed {
-            let length = chunk.len() as u64;
-            self.owed = Some(owed.saturating_sub(length));
-            if length > owed {
-                chunk.truncate(owed as usize);
-                self.fail(wrong_length(owed, length));
-            }
+    /// Gives a chunk out, unless it goes beyond Content-Length: of such a one not a byte is sent, so that the client
+    /// sees that some are missing.
+    fn chunk(&mut self, chunk: Bytes) -> Part {
+        match self.pay(chunk.len() as u64) {
+            Ok(()) => Part::Chunk(chunk),
+            Err(error) => self.cut(error),
         }
-        Part::Chunk(chunk)
+    }
+
+    /// Takes bytes that are about to be sent off what Content-Length owes.
+    fn pay(&mut self, length: u64) -> Result<(), Error> {
+        if let Some(owed) = &mut self.owed {
+            *owed = owed.checked_sub(length).ok_or_else(|| wrong_length(*owed, length))?;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, error: Error) -> Part {
+        self.fail(error);
+        Part::Cut
     }
 
     fn end(&mut self) -> Part {
         if let Some(owed) = self.owed.filter(|&owed| owed > 0) {
-            self.fail(violation(
+            return self.cut(violation(
                 "6.5",
                 format!("the body ended {owed} bytes short of Content-Length"),
                 "give the length that the body has, or leave Content-Length out",
             ));
-            return Part::Cut;
         }
         self.stage = Stage::Ending;
         self.close();
@@ -313,13 +296,19 @@ impl Reply {
     }
 
     /// An error: the response that it maps to if the head is still here, otherwise a cut.
-    fn fail(&mut self, error: Error) {
+    fn fail(&mut self, mut error: Error) {
         self.close();
         if self.stage == Stage::Unsent {
-            let (head, body) = error.reply();
+            let (mut head, mut body) = error.reply();
+            if let Err(violation) = head.check() {
+                error = ApplicationError::Violation(violation).into();
+                (head, body) = error.reply();
+            }
             self.head = Some(head);
             self.first = None;
             self.body = Body::from(body);
+            // What was written before belongs to the response that this one replaces.
+            self.written = false;
         } else {
             self.stage = Stage::Cutting;
         }
@@ -350,7 +339,7 @@ impl Reply {
             drop(body);
             Ok(())
         }) {
-            self.fault = Some(error);
+            self.fault.get_or_insert(error);
         }
     }
 }
@@ -398,34 +387,43 @@ impl StartResponse for Starting<'_> {
     }
 
     fn write(&mut self, data: Bytes) -> Result<(), Error> {
-        let Some(head) = self.reply.head.as_ref() else {
-            if self.reply.is_started() {
-                return self.send(data);
-            }
+        if self.reply.head.is_none() && !self.reply.is_started() {
             return Err(violation(
                 "5.8",
                 "write was called before start_response".into(),
                 "call start_response.start(status, headers) first",
             ));
-        };
+        }
+        if self.fatal.is_some() || self.reply.stage == Stage::Cutting {
+            return Err(Error::new("write was called behind an error that ends the response"));
+        }
         if data.is_empty() {
             return Ok(());
         }
-        // What is written is the body's first chunk; that nothing is known of the rest makes it unframed.
-        let declared = head.content_length()?;
-        let may_have_body = !self.reply.head_only
-            && !matches!(
-                head.status.code(),
-                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-            );
-        if !may_have_body {
-            return Ok(());
+        if let Some(head) = &self.reply.head {
+            if self.reply.head_only || is_bodiless(head.status.code()) {
+                self.reply.written = true;
+                return Ok(());
+            }
+            // What is written is the body's first chunk; that nothing is known of the rest makes it unframed.
+            let length = head.content_length()?;
+            if let Some(length) = length
+                && data.len() as u64 > length
+            {
+                self.fatal = Some(wrong_length(length, data.len() as u64));
+                return Err(wrong_length(length, data.len() as u64));
+            }
+            self.reply.owed = length;
+            if let Poll::Ready(part) = self.reply.send_head(Framing { length, has_body: true }) {
+                self.transmit.transmit(part)?;
+            }
         }
-        self.reply.owed = declared;
-        if let Poll::Ready(part) = self.reply.send_head(Framing { length: declared, has_body: true }) {
-            self.transmit.transmit(part)?;
+        if let Err(error) = self.reply.pay(data.len() as u64) {
+            let length = self.reply.owed.unwrap_or_default();
+            self.reply.fail(error);
+            return Err(wrong_length(length, data.len() as u64));
         }
-        self.send(data)
+        self.transmit.transmit(Part::Chunk(data))
     }
 }
 
@@ -438,19 +436,11 @@ impl Starting<'_> {
         self.reply.head = Some(head);
         Ok(())
     }
+}
 
-    fn send(&mut self, data: Bytes) -> Result<(), Error> {
-        if data.is_empty() {
-            return Ok(());
-        }
-        let part = self.reply.chunk(data);
-        if self.reply.stage == Stage::Cutting {
-            // More than Content-Length: what fits was taken, and the application is told.
-            self.transmit.transmit(part)?;
-            return Err(self.reply.take_fault().unwrap_or_else(|| Error::new("the response was cut")));
-        }
-        self.transmit.transmit(part)
-    }
+/// Whether a status has no body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+fn is_bodiless(code: StatusCode) -> bool {
+    matches!(code, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn violation(clause: &'static str, seen: String, remedy: &'static str) -> Error {
@@ -471,8 +461,15 @@ fn unwinding<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
             (_, Some(text)) => text.clone(),
-            _ => "of an unknown kind".to_owned(),
+            _ => {
+                // What it is, nobody knows, nor what its destructor does: a second panic would go past here.
+                std::mem::forget(panic);
+                "of an unknown kind".to_owned()
+            }
         };
         Err(ApplicationError::Panicked(message).into())
     })
 }
+
+#[cfg(test)]
+mod tests;
