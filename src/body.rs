@@ -376,10 +376,7 @@ where
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream
-            .as_mut()
-            .poll_next(context)
-            .map(|item| item.map(|chunk| chunk.map(Into::into).map_err(Into::into)))
+        self.stream.as_mut().poll_next(context).map(|item| item.map(|chunk| chunk.map(Into::into).map_err(Into::into)))
     }
 }
 

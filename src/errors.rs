@@ -1,8 +1,8 @@
 //! The errors stream: lines for the operator.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::fmt;
 
 /// Where a server takes the errors stream: FastCGI's STDERR stream, the server's log.
 pub trait ErrorSink: Send + Sync {

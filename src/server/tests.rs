@@ -353,7 +353,7 @@ fn content_length_is_held() {
     };
     is_clean(&with("3", || Body::from_chunks(["ab", "c"])), &["200 3", "\"ab\"", "\"c\"", "end"]);
     is_faulty(&with("10", || Body::from("short")), &FAILED, "spec [6.5]");
-    is_faulty(&with("10", || Body::empty()), &FAILED, "spec [6.5]");
+    is_faulty(&with("10", Body::empty), &FAILED, "spec [6.5]");
     is_faulty(&with("10", || file("short")), &FAILED, "spec [6.5]");
     is_faulty(&with("10", || Body::from_chunks(["short"])), &["200 10", "\"short\"", "cut"], "5 bytes short");
     is_faulty(&with("10", || Body::from_chunks([""])), &FAILED, "spec [6.5]");
@@ -447,7 +447,8 @@ fn a_panic_whose_payload_panics_when_dropped_is_an_error_too() {
 
 #[test]
 fn a_body_is_dropped_once_whatever_happens() {
-    let endings: [(&str, fn() -> Body); 5] = [
+    type MakeBody = fn() -> Body;
+    let endings: [(&str, MakeBody); 5] = [
         ("GET", || Body::from("x")),
         ("GET", || Body::from_chunks(["x", "y"])),
         ("GET", || Body::from_results([Ok("x"), Err(Error::new("broken"))])),
