@@ -392,7 +392,8 @@ mod tests {
 
     #[test]
     fn content_length_is_a_number_given_once() {
-        let of = |headers: &[(&'static str, &'static str)]| Head::new(StatusCode::OK, headers).unwrap().content_length();
+        let of =
+            |headers: &[(&'static str, &'static str)]| Head::new(StatusCode::OK, headers).unwrap().content_length();
         assert_eq!(of(&[("content-length", "12")]), Ok(Some(12)));
         assert_eq!(of(&[]), Ok(None));
         for bad in ["", "+1", "-1", "0x1", "1_0", "1 ", "99999999999999999999"] {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::ready;
+use std::task::{Waker, ready};
 
 use http::{HeaderName, HeaderValue, header};
 
