@@ -114,11 +114,14 @@ pub trait Codec: Send {
     /// Writes what goes behind a piece of payload of `length` bytes.
     fn unframe(&mut self, id: Id, length: u64, out: &mut Vec<u8>);
 
-    /// Writes text for the errors stream, where the protocol has one; otherwise says `false`, and the text goes to the
-    /// process's standard error.
-    fn errors(&mut self, id: Id, text: &[u8], out: &mut Vec<u8>) -> bool {
-        let _ = (id, text, out);
+    /// Whether the protocol has an errors stream. Otherwise that goes to the process's standard error.
+    fn has_errors(&self) -> bool {
         false
+    }
+
+    /// Writes text for the errors stream, where the protocol has one.
+    fn errors(&mut self, id: Id, text: &[u8], out: &mut Vec<u8>) {
+        let _ = (id, text, out);
     }
 
     /// Writes the end of a reply. Says whether the connection can go on; if not, it is closed when `out` is sent.
@@ -128,6 +131,12 @@ pub trait Codec: Send {
     /// whether the connection can go on. The default closes.
     fn cut(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
         let _ = (id, out);
+        false
+    }
+
+    /// Whether the end of the reply's body is the end of the connection, so that a cut has to reset it: otherwise the
+    /// peer would take what it got for the whole.
+    fn cut_resets(&self) -> bool {
         false
     }
 

@@ -1,28 +1,42 @@
 //! The engine as its users see it: listeners in, a running server out.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use wgi::App;
 
+use crate::acceptor::Service;
+use crate::pool::{Pool, Shared};
+use crate::reactor::Reactor;
+use crate::turn::Tally;
 use crate::{Listener, Options, Protocol};
 
 /// A server for any number of listeners, each with its protocol and application.
+///
+/// [`run`](Engine::run) serves until a [`Handle`] or a signal stops it.
 pub struct Engine {
     options: Options,
+    listeners: Vec<Listener>,
     services: Vec<Service>,
-}
-
-/// A listener with the protocol that is spoken on it and the application behind it.
-struct Service {
-    listener: Listener,
-    protocol: Box<dyn Protocol>,
-    app: Arc<dyn App>,
+    handle: Handle,
 }
 
 /// Stops a running engine, and tells how it is doing. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle {}
+#[derive(Clone, Default)]
+pub struct Handle {
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Default)]
+struct Running {
+    pool: Option<Arc<Pool>>,
+    /// It was told to stop, perhaps before it ran.
+    stopped: bool,
+}
 
 /// What an engine has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +48,7 @@ pub struct Counters {
     pub open: u64,
     /// Requests that an application was called for.
     pub requests: u64,
-    /// Requests refused as malformed or over a limit.
+    /// Requests refused as malformed, too slow or over a limit.
     pub refused: u64,
     /// Responses cut behind their head.
     pub cut: u64,
@@ -45,43 +59,99 @@ pub struct Counters {
 impl Engine {
     /// An engine without listeners.
     pub fn new(options: Options) -> Engine {
-        Engine { options, services: Vec::new() }
+        Engine { options, listeners: Vec::new(), services: Vec::new(), handle: Handle::default() }
     }
 
     /// Adds a listener.
     pub fn listen(&mut self, listener: Listener, protocol: impl Protocol, app: Arc<dyn App>) {
-        self.services.push(Service { listener, protocol: Box::new(protocol), app });
+        self.listeners.push(listener);
+        self.services.push(Service { protocol: Box::new(protocol), app });
     }
 
     /// A handle with which to stop this engine from another thread.
     pub fn handle(&self) -> Handle {
-        Handle {}
+        self.handle.clone()
     }
 
-    /// Stops this engine on SIGTERM and SIGINT: gracefully on the first, at once on a second.
+    /// Stops this engine on SIGTERM and SIGINT: gracefully on the first; a second ends the process at once.
     ///
     /// # Errors
     /// When the signals cannot be caught.
     pub fn stop_on_signals(&self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let handle = self.handle();
+        thread::Builder::new().name("wgi-signals".into()).stack_size(64 * 1024).spawn(move || {
+            let mut signals = signals.forever();
+            if signals.next().is_some() {
+                tracing::info!("stopping; a second signal stops at once");
+                handle.stop();
+            }
+            if let Some(signal) = signals.next() {
+                // As the shell has it for a process that a signal ended.
+                std::process::exit(128 + signal);
+            }
+        })?;
         Ok(())
     }
 
     /// Serves until it is stopped, and all requests in flight are finished or out of time.
     ///
     /// # Errors
-    /// When the system refuses what serving takes (threads, epoll).
+    /// When there is no listener, or the system refuses what serving takes (threads, epoll).
     pub fn run(self) -> io::Result<()> {
-        let _ = (&self.options, self.services.iter().map(|s| (&s.listener, s.protocol.name(), &s.app)).count());
-        Err(io::ErrorKind::Unsupported.into())
+        if self.listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is nothing to listen on"));
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let reactors = cores.min(self.options.threads).max(1);
+        let shared = Arc::new(Shared::new(Arc::new(self.options), self.services));
+        let listeners: Vec<Arc<Listener>> = self.listeners.into_iter().map(Arc::new).collect();
+        let reactors = (0..reactors)
+            .map(|_| Ok(Arc::new(Reactor::new(shared.clone(), listeners.clone())?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        // The reactors have the listeners now: the last that lets go of one closes it.
+        drop(listeners);
+        let pool = Pool::new(shared, reactors);
+        self.handle.attach(&pool);
+        pool.start()?;
+        pool.join();
+        Ok(())
     }
 }
 
 impl Handle {
     /// Stops: no new connections, requests in flight finish within [`Options::stop_timeout`].
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.stopped = true;
+        if let Some(pool) = &running.pool {
+            pool.stop();
+        }
+    }
 
     /// What the engine has done so far.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pool) = &running.pool else { return Counters::default() };
+        let mut sum = Tally::default();
+        for reactor in &pool.reactors {
+            sum.add(reactor.tally());
+        }
+        Counters {
+            accepted: pool.shared.accepted.load(Ordering::Relaxed),
+            open: pool.shared.open.load(Ordering::Relaxed) as u64,
+            requests: sum.requests,
+            refused: sum.refused,
+            cut: sum.cut,
+            panics: sum.panics,
+        }
+    }
+
+    fn attach(&self, pool: &Arc<Pool>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.pool = Some(pool.clone());
+        if running.stopped {
+            pool.stop();
+        }
     }
 }

@@ -1,0 +1,704 @@
+//! One connection, from its first byte to its last: requests in, applications called, replies out.
+//!
+//! [`Connection::run`] does all that can be done without waiting for the peer, and says what to wait for. It runs on
+//! the thread that found the connection ready; the application is called right there.
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use wgi::server::{Part, Reply, Transmit};
+use wgi::{App, ApplicationError, Environ, Error, ErrorSink, Errors, FileRange, Input, PeerError};
+
+use crate::codec::Id;
+use crate::lend::{Lent, LentBody};
+use crate::options::Options;
+use crate::outbox::Outbox;
+use crate::socket::{Socket, Tried};
+use crate::turn::{Ready, Turn};
+use crate::wire::{Progress, Step, Wire, disconnected};
+
+/// How many bytes are collected before they are sent, while it costs nobody a wait.
+const BATCH: usize = 256 * 1024;
+
+/// How long a peer that was refused may take to read why, before the connection is closed under it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How much of the errors stream is kept for the peer at once; more goes to standard error.
+const ERRORS: usize = 64 * 1024;
+
+/// A connection.
+pub(crate) struct Connection {
+    /// Here, unless it is lent.
+    wire: Option<Box<Wire>>,
+    lent: Option<Arc<Lent>>,
+    exchange: Option<Exchange>,
+    app: Arc<dyn App>,
+    options: Arc<Options>,
+    stage: Stage,
+    /// When the first byte of a request's head came, while it is incomplete.
+    head_since: Option<Instant>,
+}
+
+/// The exchange that is under way.
+struct Exchange {
+    id: Id,
+    reply: Reply,
+    errors: Option<Arc<Lines>>,
+    /// A file that is being sent, in the pieces that the protocol makes of it.
+    file: Option<FileRange>,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// What is in the outbox is the last.
+    Closing,
+    /// All is sent and said to be; the peer is given time to read it.
+    Lingering(Instant),
+}
+
+/// What a connection waits for, once it has done all that it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// An event of the socket, or of the application's stream; or this point in time.
+    Park(Option<Instant>),
+    /// Nothing: others are to have their turn.
+    Again,
+    /// The connection is over.
+    Close,
+}
+
+/// What one step came to.
+enum Flow {
+    On,
+    Stop(Verdict),
+}
+
+impl Connection {
+    pub(crate) fn new(wire: Wire, app: Arc<dyn App>, options: Arc<Options>) -> Connection {
+        Connection {
+            wire: Some(Box::new(wire)),
+            lent: None,
+            exchange: None,
+            app,
+            options,
+            stage: Stage::Open,
+            head_since: None,
+        }
+    }
+
+    /// The connection's socket, while the connection is here.
+    pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
+        self.wire.as_ref().map(|wire| wire.socket.clone())
+    }
+
+    /// Does all that can be done without waiting for the peer.
+    pub(crate) fn run(&mut self, ready: Ready, turn: &mut Turn<'_>) -> Verdict {
+        let Some(mut wire) = self.take_wire() else { return Verdict::Close };
+        wire.inbox.borrow(turn.inbox);
+        if wire.outbox.is_empty() {
+            mem::swap(&mut wire.outbox.tail, turn.outbox);
+        }
+        if ready.readable {
+            wire.readable = true;
+            if let Some(waker) = wire.read_waker.take() {
+                waker.wake();
+            }
+        }
+        self.wire = Some(wire);
+        let verdict = self.advance(ready, turn);
+        let Some(mut wire) = self.wire.take() else { return Verdict::Close };
+        wire.inbox.give_back(turn.inbox);
+        if wire.outbox.is_empty() {
+            mem::swap(&mut wire.outbox.tail, turn.outbox);
+        }
+        match &self.lent {
+            Some(lent) => lent.give(wire),
+            None => self.wire = Some(wire),
+        }
+        verdict
+    }
+
+    fn take_wire(&mut self) -> Option<Box<Wire>> {
+        match &self.lent {
+            Some(lent) => lent.take(),
+            None => self.wire.take(),
+        }
+    }
+
+    fn advance(&mut self, ready: Ready, turn: &mut Turn<'_>) -> Verdict {
+        if ready.gone && self.exchange.is_some() {
+            // Nobody is left to answer; dropping the body is what tells the application.
+            return Verdict::Close;
+        }
+        if ready.expired
+            && let Flow::Stop(verdict) = self.expire(turn)
+        {
+            return verdict;
+        }
+        loop {
+            let flow = match (self.stage, self.exchange.is_some()) {
+                (Stage::Closing, _) => self.close(turn),
+                (Stage::Lingering(deadline), _) => self.linger(deadline),
+                (Stage::Open, true) => self.reply(turn),
+                (Stage::Open, false) => self.receive(turn),
+            };
+            if let Flow::Stop(verdict) = flow {
+                return verdict;
+            }
+        }
+    }
+
+    // In: decoding up to the next request.
+
+    fn receive(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        if let Some(incoming) = wire.next_request() {
+            let id = incoming.id;
+            return self.begin_collected(id, turn);
+        }
+        if wire.incoming.iter().any(|incoming| incoming.discard && incoming.dropped > self.options.max_drain) {
+            self.stage = Stage::Closing;
+            return Flow::On;
+        }
+        match wire.receive(turn.now) {
+            Ok(Step::Request(id, request)) => {
+                self.head_since = None;
+                if turn.is_spent() {
+                    // Others have waited while this connection's batch was answered.
+                    let _ = wire.outbox.flush(&wire.socket);
+                }
+                self.begin(id, request.environ, Input::empty(), turn)
+            }
+            Ok(Step::Progress) => Flow::On,
+            Ok(Step::Aborted(id)) => {
+                wire.incoming.retain(|incoming| incoming.id != id);
+                Flow::On
+            }
+            Ok(Step::Blocked) => self.wait_for_request(turn),
+            Ok(Step::Ended) => {
+                // What was sent is answered; what was not sent whole is nothing that could be answered.
+                self.stage = Stage::Closing;
+                Flow::On
+            }
+            Err(error) => {
+                turn.tally.refused += 1;
+                log(&error);
+                self.refuse(&error);
+                Flow::On
+            }
+        }
+    }
+
+    fn wait_for_request(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        match wire.outbox.flush(&wire.socket) {
+            Ok(Tried::Done(())) => {}
+            Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+            Err(_) => return Flow::Stop(Verdict::Close),
+        }
+        if let Some(deadline) = wire.body_deadline() {
+            return park(deadline);
+        }
+        if wire.codec.is_idle() && wire.inbox.is_empty() {
+            self.head_since = None;
+            if turn.stopping {
+                return Flow::Stop(Verdict::Close);
+            }
+            return park(turn.now + self.options.keep_alive_timeout);
+        }
+        park(*self.head_since.get_or_insert(turn.now) + self.options.head_timeout)
+    }
+
+    /// Time is up for whatever was waited for.
+    fn expire(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        if self.stage != Stage::Open || !wire.outbox.is_empty() {
+            return Flow::Stop(Verdict::Close);
+        }
+        // Between the sweep that found it expired and now, the peer may have been in time after all.
+        if wire.readable && self.exchange.is_none() {
+            return Flow::On;
+        }
+        if self.exchange.is_some() {
+            // An asynchronous application waits for a body that does not come.
+            for incoming in wire.incoming.iter_mut().filter(|incoming| incoming.request.is_none()) {
+                incoming.refused = Some(PeerError::Timeout { doing: "to send the request body" }.into());
+            }
+            if let Some(waker) = wire.read_waker.take() {
+                waker.wake();
+            }
+            return Flow::On;
+        }
+        if wire.incoming.is_empty() && wire.codec.is_idle() && wire.inbox.is_empty() {
+            return Flow::Stop(Verdict::Close);
+        }
+        let doing = if wire.incoming.is_empty() { "to send the request head" } else { "to send the request body" };
+        turn.tally.refused += 1;
+        self.refuse(&PeerError::Timeout { doing }.into());
+        Flow::On
+    }
+
+    fn refuse(&mut self, error: &Error) {
+        if let Some(wire) = self.wire.as_mut() {
+            wire.codec.refuse(error, &mut wire.outbox.tail);
+        }
+        self.stage = Stage::Closing;
+    }
+
+    // The call of the application.
+
+    /// Begins the exchange of a request that is in the wire's list, with as much of its body as there is.
+    fn begin_collected(&mut self, id: Id, turn: &mut Turn<'_>) -> Flow {
+        self.head_since = None;
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        let Some(incoming) = wire.incoming_mut(id) else { return Flow::On };
+        let Some(environ) = incoming.take_environ() else { return Flow::On };
+        if let Some(error) = incoming.refused.take() {
+            incoming.discard = true;
+            turn.tally.refused += 1;
+            let head_only = environ.method() == "HEAD";
+            return self.answer(id, Reply::error(error, head_only), None);
+        }
+        match incoming.progress {
+            Progress::Complete => {
+                let body = mem::take(&mut incoming.body);
+                wire.release(id);
+                self.begin(id, environ, Input::from(body), turn)
+            }
+            Progress::Aborted => {
+                wire.release(id);
+                Flow::On
+            }
+            Progress::Receiving => {
+                let lent = Lent::new(self.options.clone());
+                self.lent = Some(lent.clone());
+                self.begin(id, environ, Input::new(Box::new(LentBody::new(lent, id))), turn)
+            }
+        }
+    }
+
+    fn begin(&mut self, id: Id, environ: Environ, input: Input, turn: &mut Turn<'_>) -> Flow {
+        turn.begin_exchange();
+        let mut environ = environ.with_input(input);
+        for (name, value) in self.options.variables.iter() {
+            environ.set_var(name, value);
+        }
+        let errors = match &self.wire {
+            Some(wire) if wire.codec.has_errors() => {
+                let lines = Arc::new(Lines::default());
+                environ = environ.with_errors(Errors::new(lines.clone()));
+                Some(lines)
+            }
+            _ => None,
+        };
+        let app = self.app.clone();
+        let reply = match self.lend() {
+            Some(lent) => Reply::call(
+                &*app,
+                environ,
+                &mut Direct {
+                    place: Place::Lent(lent),
+                    id,
+                    errors: errors.as_deref(),
+                    timeout: self.options.write_timeout,
+                },
+            ),
+            None => {
+                let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+                Reply::call(
+                    &*app,
+                    environ,
+                    &mut Direct {
+                        place: Place::Here(wire),
+                        id,
+                        errors: errors.as_deref(),
+                        timeout: self.options.write_timeout,
+                    },
+                )
+            }
+        };
+        if let Flow::Stop(verdict) = self.unlend() {
+            return Flow::Stop(verdict);
+        }
+        self.answer(id, reply, errors)
+    }
+
+    fn answer(&mut self, id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Flow {
+        self.exchange = Some(Exchange { id, reply, errors, file: None, waker: None });
+        Flow::On
+    }
+
+    /// Lays the wire down where the application's input finds it, if the application has such an input.
+    fn lend(&mut self) -> Option<Arc<Lent>> {
+        let lent = self.lent.clone()?;
+        lent.give(self.wire.take()?);
+        Some(lent)
+    }
+
+    /// Takes the wire back, if it was lent.
+    fn unlend(&mut self) -> Flow {
+        if let Some(lent) = &self.lent {
+            match lent.take() {
+                Some(wire) => self.wire = Some(wire),
+                None => return Flow::Stop(Verdict::Close),
+            }
+        }
+        Flow::On
+    }
+
+    // Out: the reply, part by part.
+
+    fn reply(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let (Some(wire), Some(exchange)) = (self.wire.as_mut(), self.exchange.as_mut()) else {
+            return Flow::Stop(Verdict::Close);
+        };
+        if exchange.is_aborted(wire) {
+            return self.finish(true, turn);
+        }
+        // What is written must be on its way before more is asked for, unless more is at hand already.
+        let at_hand = exchange.file.is_some() || exchange.reply.is_ready();
+        let due = exchange.reply.is_started() && !at_hand;
+        if (due || wire.outbox.held() >= BATCH || exchange.file.is_some()) && !wire.outbox.is_empty() {
+            match wire.outbox.flush(&wire.socket) {
+                Ok(Tried::Done(())) if turn.is_spent() => return Flow::Stop(Verdict::Again),
+                Ok(Tried::Done(())) => {}
+                Ok(Tried::Blocked) => return self.wait_for_reader(turn),
+                Err(error) => return self.lose(&error),
+            }
+        }
+        if wire.may_read_ahead() && exchange.reply.is_started() {
+            return self.read_ahead(turn);
+        }
+        if let Some(file) = exchange.file.take() {
+            exchange.send_file(file, wire);
+            return Flow::On;
+        }
+        let polled = if at_hand {
+            exchange.reply.poll_part(&mut Context::from_waker(Waker::noop()))
+        } else {
+            let waker = exchange.reply.is_stream().then(|| exchange.waker.get_or_insert_with(|| turn.waker()).clone());
+            let waker = waker.as_ref().unwrap_or(Waker::noop());
+            self.poll_application(waker)
+        };
+        if let Flow::Stop(verdict) = self.unlend_if_lent() {
+            return Flow::Stop(verdict);
+        }
+        match polled {
+            Poll::Ready(part) => self.send(part, turn),
+            Poll::Pending => self.wait_for_application(turn),
+        }
+    }
+
+    fn poll_application(&mut self, waker: &Waker) -> Poll<Part> {
+        self.lend();
+        match self.exchange.as_mut() {
+            Some(exchange) => exchange.reply.poll_part(&mut Context::from_waker(waker)),
+            None => Poll::Ready(Part::Cut),
+        }
+    }
+
+    fn unlend_if_lent(&mut self) -> Flow {
+        if self.wire.is_none() { self.unlend() } else { Flow::On }
+    }
+
+    fn send(&mut self, part: Part, turn: &mut Turn<'_>) -> Flow {
+        let stopping = turn.stopping;
+        let (Some(wire), Some(exchange)) = (self.wire.as_mut(), self.exchange.as_mut()) else {
+            return Flow::Stop(Verdict::Close);
+        };
+        if let Some(fault) = exchange.reply.take_fault() {
+            turn.tally.panics += u64::from(matches!(fault, Error::Application(ApplicationError::Panicked(_))));
+            log(&fault);
+        }
+        exchange.send_errors(wire);
+        match part {
+            Part::Head(head, framing) => {
+                if stopping || wire.leaves_too_much(exchange.id, &self.options) {
+                    wire.codec.close_after();
+                }
+                wire.codec.head(exchange.id, &head, framing, &mut wire.outbox.tail);
+            }
+            Part::Chunk(chunk) => push(wire, exchange.id, chunk),
+            Part::File(file) => exchange.file = Some(file),
+            Part::End => {
+                let keep = wire.codec.end(exchange.id, &mut wire.outbox.tail);
+                return self.finish(keep, turn);
+            }
+            Part::Cut => {
+                turn.tally.cut += 1;
+                if wire.codec.cut_resets() {
+                    wire.socket.reset_on_close();
+                }
+                let keep = wire.codec.cut(exchange.id, &mut wire.outbox.tail);
+                return self.finish(keep, turn);
+            }
+        }
+        Flow::On
+    }
+
+    /// The exchange is over.
+    fn finish(&mut self, keep: bool, turn: &mut Turn<'_>) -> Flow {
+        let Some(exchange) = self.exchange.take() else { return Flow::On };
+        let id = exchange.id;
+        // An input that the application holds in its response is dropped here, while the wire lies where it finds it.
+        self.lend();
+        drop(exchange);
+        if let Flow::Stop(verdict) = self.unlend_if_lent() {
+            return Flow::Stop(verdict);
+        }
+        if let Some(lent) = self.lent.take() {
+            lent.end();
+        }
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        wire.read_waker = None;
+        wire.release(id);
+        if !keep {
+            self.stage = Stage::Closing;
+        }
+        if turn.is_spent() && keep {
+            match wire.outbox.flush(&wire.socket) {
+                Ok(Tried::Done(())) => return Flow::Stop(Verdict::Again),
+                Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+                Err(_) => return Flow::Stop(Verdict::Close),
+            }
+        }
+        Flow::On
+    }
+
+    /// The peer does not read as fast as the application answers: the connection parks with its body.
+    fn wait_for_reader(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        if wire.may_read_ahead() {
+            return self.read_ahead(turn);
+        }
+        park(turn.now + self.options.write_timeout)
+    }
+
+    fn wait_for_application(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let (Some(wire), Some(exchange)) = (self.wire.as_mut(), self.exchange.as_mut()) else {
+            return Flow::Stop(Verdict::Close);
+        };
+        exchange.send_errors(wire);
+        match wire.outbox.flush(&wire.socket) {
+            Ok(Tried::Done(())) => {}
+            Ok(Tried::Blocked) => return self.wait_for_reader(turn),
+            Err(error) => return self.lose(&error),
+        }
+        if wire.may_read_ahead() {
+            return self.read_ahead(turn);
+        }
+        let deadline = wire.read_waker.as_ref().and_then(|_| wire.body_deadline());
+        Flow::Stop(Verdict::Park(deadline))
+    }
+
+    /// Takes in what the peer sends while a reply is under way.
+    fn read_ahead(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        match wire.receive(turn.now) {
+            Ok(Step::Request(id, request)) => wire.hold(id, request, turn.now),
+            Ok(Step::Progress | Step::Aborted(_) | Step::Blocked) => {}
+            Ok(Step::Ended) => {
+                // A peer may close its side and still read; but not in a protocol in which it is a server that asks.
+                if wire.codec.is_multiplexed() {
+                    return self.lose(&io::ErrorKind::ConnectionReset.into());
+                }
+                wire.readable = false;
+            }
+            Err(error) => {
+                log(&error);
+                return Flow::Stop(Verdict::Close);
+            }
+        }
+        Flow::On
+    }
+
+    /// The peer is gone while a reply is under way.
+    fn lose(&mut self, error: &io::Error) -> Flow {
+        tracing::debug!("the peer went away while a response was sent: {error}");
+        Flow::Stop(Verdict::Close)
+    }
+
+    // The end of the connection.
+
+    fn close(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        match wire.outbox.flush(&wire.socket) {
+            Ok(Tried::Done(())) => {}
+            Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+            Err(_) => return Flow::Stop(Verdict::Close),
+        }
+        let unread = !wire.inbox.is_empty() || wire.readable || !wire.incoming.is_empty() || !wire.codec.is_idle();
+        if wire.ended || !unread {
+            return Flow::Stop(Verdict::Close);
+        }
+        // Closing with bytes unread resets the connection, and the peer might never see what it was answered.
+        wire.socket.finish();
+        self.stage = Stage::Lingering(turn.now + LINGER);
+        Flow::On
+    }
+
+    fn linger(&mut self, deadline: Instant) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        wire.inbox.consume(usize::MAX);
+        match wire.socket.read(wire.inbox.room()) {
+            Ok(Tried::Done(length)) if length > 0 && Instant::now() < deadline => Flow::On,
+            Ok(Tried::Blocked) => park(deadline),
+            _ => Flow::Stop(Verdict::Close),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The body first, as long as its input finds the wire; then the wire, with the socket.
+        self.lend();
+        self.exchange = None;
+        if let Some(lent) = self.lent.take() {
+            lent.end();
+            drop(lent.take());
+        }
+    }
+}
+
+impl Exchange {
+    fn is_aborted(&self, wire: &Wire) -> bool {
+        wire.incoming.iter().any(|incoming| incoming.id == self.id && incoming.progress == Progress::Aborted)
+    }
+
+    /// Puts what stands on the errors stream into the reply.
+    fn send_errors(&self, wire: &mut Wire) {
+        let Some(lines) = &self.errors else { return };
+        send_errors(lines, wire, self.id);
+    }
+
+    /// Puts the next piece of a file into the outbox, and keeps the rest.
+    fn send_file(&mut self, mut file: FileRange, wire: &mut Wire) {
+        let length = wire.codec.frame(self.id, file.length, &mut wire.outbox.tail).clamp(1, file.length);
+        match file.file.try_clone() {
+            Ok(handle) if length < file.length => {
+                wire.outbox.push_file(FileRange { file: handle, offset: file.offset, length });
+                file.offset += length;
+                file.length -= length;
+                self.file = Some(file);
+            }
+            _ => wire.outbox.push_file(file),
+        }
+        wire.codec.unframe(self.id, length, &mut wire.outbox.tail);
+    }
+}
+
+fn send_errors(lines: &Lines, wire: &mut Wire, id: Id) {
+    let text = mem::take(&mut *lines.0.lock().unwrap_or_else(PoisonError::into_inner));
+    if !text.is_empty() {
+        wire.codec.errors(id, &text, &mut wire.outbox.tail);
+    }
+}
+
+/// Puts a chunk into the outbox, in the pieces that the protocol makes of it.
+fn push(wire: &mut Wire, id: Id, mut chunk: bytes::Bytes) {
+    let Outbox { tail, .. } = &mut wire.outbox;
+    let mut length = wire.codec.frame(id, chunk.len() as u64, tail);
+    while (length as usize) < chunk.len() {
+        let piece = chunk.split_to((length as usize).max(1));
+        wire.outbox.push_bytes(piece);
+        wire.codec.unframe(id, length, &mut wire.outbox.tail);
+        length = wire.codec.frame(id, chunk.len() as u64, &mut wire.outbox.tail);
+    }
+    wire.outbox.push_bytes(chunk);
+    wire.codec.unframe(id, length, &mut wire.outbox.tail);
+}
+
+fn park(deadline: Instant) -> Flow {
+    Flow::Stop(Verdict::Park(Some(deadline)))
+}
+
+impl Wire {
+    /// Whether so much of a request's body is yet to come that the connection is better closed behind the reply.
+    fn leaves_too_much(&self, id: Id, options: &Options) -> bool {
+        !self.codec.is_multiplexed()
+            && self.incoming.iter().any(|incoming| {
+                incoming.id == id
+                    && incoming.progress == Progress::Receiving
+                    && (incoming.awaits_proceed || incoming.rest.is_some_and(|rest| rest > options.max_drain))
+            })
+    }
+}
+
+/// The errors stream of one request, until it goes to the peer.
+#[derive(Default)]
+struct Lines(Mutex<Vec<u8>>);
+
+impl ErrorSink for Lines {
+    fn write(&self, text: &[u8]) -> io::Result<()> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() + text.len() > ERRORS {
+            return io::Write::write_all(&mut io::stderr(), text);
+        }
+        lines.extend_from_slice(text);
+        Ok(())
+    }
+}
+
+/// Sends what an application writes with the `write` callable: at once, on the thread that it writes on.
+struct Direct<'a> {
+    place: Place<'a>,
+    id: Id,
+    errors: Option<&'a Lines>,
+    timeout: Duration,
+}
+
+enum Place<'a> {
+    Here(&'a mut Wire),
+    Lent(Arc<Lent>),
+}
+
+impl Transmit for Direct<'_> {
+    fn transmit(&mut self, part: Part) -> Result<(), Error> {
+        match &mut self.place {
+            Place::Here(wire) => transmit(wire, self.id, part, self.errors, self.timeout),
+            Place::Lent(lent) => {
+                let mut wire = lent.take().ok_or_else(|| disconnected("before the response was sent"))?;
+                let sent = transmit(&mut wire, self.id, part, self.errors, self.timeout);
+                lent.give(wire);
+                sent
+            }
+        }
+    }
+}
+
+fn transmit(wire: &mut Wire, id: Id, part: Part, errors: Option<&Lines>, timeout: Duration) -> Result<(), Error> {
+    if let Some(lines) = errors {
+        send_errors(lines, wire, id);
+    }
+    match part {
+        Part::Head(head, framing) => {
+            // What goes out now cannot be changed when more of the request's body is left unread than is drained.
+            wire.codec.head(id, &head, framing, &mut wire.outbox.tail);
+            return Ok(());
+        }
+        Part::Chunk(chunk) => push(wire, id, chunk),
+        Part::File(_) | Part::End | Part::Cut => return Ok(()),
+    }
+    let gone = |_| disconnected("before the response was sent");
+    while let Tried::Blocked = wire.outbox.flush(&wire.socket).map_err(gone)? {
+        if !wire.socket.wait_writable(timeout).map_err(gone)? {
+            return Err(PeerError::Timeout { doing: "to read the response" }.into());
+        }
+    }
+    Ok(())
+}
+
+/// One line for what went wrong, at the level of whose fault it is.
+fn log(fault: &Error) {
+    match fault {
+        Error::Peer(error) => tracing::info!("{error}"),
+        Error::Application(error) => tracing::error!("the application failed: {error}"),
+        Error::Server(error) => tracing::error!("{error}"),
+        _ => tracing::error!("{fault}"),
+    }
+}

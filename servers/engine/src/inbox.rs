@@ -1,0 +1,65 @@
+//! What came in on a connection and was not decoded yet.
+
+use std::mem;
+
+/// How much is read at once, in bytes.
+pub(crate) const READ: usize = 64 * 1024;
+
+/// Bytes that came in and were not decoded yet, in one piece.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl Inbox {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.buffer.len()
+    }
+
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.at = (self.at + length).min(self.buffer.len());
+        if self.at == self.buffer.len() {
+            self.buffer.clear();
+            self.at = 0;
+        }
+    }
+
+    /// The buffer to read into, with spare capacity behind what is there.
+    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        if self.at > 0 {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+        }
+        if self.buffer.len() == self.buffer.capacity() {
+            // Filled by what cannot be decoded yet: the codec's limits end that.
+            self.buffer.reserve(READ);
+        }
+        &mut self.buffer
+    }
+
+    /// Takes a worker's buffer to read into, unless bytes are waiting in one of its own.
+    pub(crate) fn borrow(&mut self, spare: &mut Vec<u8>) {
+        if self.buffer.capacity() < spare.capacity() {
+            spare.clear();
+            spare.extend_from_slice(self.bytes());
+            self.buffer = mem::take(spare);
+            self.at = 0;
+        }
+    }
+
+    /// Gives the worker's buffer back, and keeps what is waiting in one of its own, no larger than it has to be.
+    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if spare.capacity() >= self.buffer.capacity() {
+            return;
+        }
+        let rest = self.bytes().to_vec();
+        *spare = mem::replace(&mut self.buffer, rest);
+        spare.clear();
+        self.at = 0;
+    }
+}

@@ -1,0 +1,154 @@
+//! What is to be sent on a connection: bytes that were written here, chunks that are only referred to, and files.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem;
+
+use bytes::{Buf, Bytes};
+use wgi::FileRange;
+
+use crate::socket::{Socket, Tried};
+
+/// A chunk up to this many bytes is copied behind what stands there already: cheaper than a piece of its own.
+const COPIED: usize = 4 * 1024;
+
+/// How many pieces go out in one call.
+const PIECES: usize = 16;
+
+/// What is to be sent, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pieces: VecDeque<Piece>,
+    /// What stands behind the pieces; codecs append here.
+    pub(crate) tail: Vec<u8>,
+    /// How much of the tail was sent, while there are no pieces.
+    sent: usize,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    File(FileRange),
+}
+
+impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.tail.is_empty()
+    }
+
+    /// How many bytes are held in memory.
+    pub(crate) fn held(&self) -> usize {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::File(_) => 0,
+        });
+        self.tail.len() + pieces.sum::<usize>()
+    }
+
+    pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
+        if bytes.len() <= COPIED {
+            self.tail.extend_from_slice(&bytes);
+        } else {
+            self.close_tail();
+            self.pieces.push_back(Piece::Bytes(bytes));
+        }
+    }
+
+    pub(crate) fn push_file(&mut self, file: FileRange) {
+        self.close_tail();
+        self.pieces.push_back(Piece::File(file));
+    }
+
+    /// Makes the tail a piece, so that another can follow it.
+    fn close_tail(&mut self) {
+        if self.tail.is_empty() {
+            return;
+        }
+        let mut tail = Bytes::from(mem::take(&mut self.tail));
+        tail.advance(mem::take(&mut self.sent));
+        self.pieces.push_back(Piece::Bytes(tail));
+    }
+
+    /// Sends as much as the socket takes; done when nothing is left.
+    ///
+    /// # Errors
+    /// When the peer is gone, or a file is shorter than it was.
+    pub(crate) fn flush(&mut self, socket: &Socket) -> io::Result<Tried<()>> {
+        while !self.is_empty() {
+            let sent = match self.pieces.front_mut() {
+                None => socket.write(&self.tail[self.sent..])?,
+                Some(Piece::Bytes(_)) => self.write_pieces(socket)?,
+                Some(Piece::File(file)) => match send_file(socket, file)? {
+                    Tried::Done(0) => Tried::Done(0),
+                    Tried::Done(sent) => {
+                        file.offset += sent;
+                        file.length -= sent;
+                        if file.length == 0 {
+                            self.pieces.pop_front();
+                        }
+                        continue;
+                    }
+                    Tried::Blocked => Tried::Blocked,
+                },
+            };
+            match sent {
+                Tried::Done(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Tried::Done(sent) => self.advance(sent),
+                Tried::Blocked => return Ok(Tried::Blocked),
+            }
+        }
+        Ok(Tried::Done(()))
+    }
+
+    fn write_pieces(&self, socket: &Socket) -> io::Result<Tried<usize>> {
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let mut count = 0;
+        for piece in self.pieces.iter().take(PIECES) {
+            let Piece::Bytes(bytes) = piece else { break };
+            slices[count] = IoSlice::new(bytes);
+            count += 1;
+        }
+        if count == self.pieces.len() && count < PIECES && !self.tail.is_empty() {
+            slices[count] = IoSlice::new(&self.tail);
+            count += 1;
+        }
+        socket.write_all_of(&slices[..count])
+    }
+
+    fn advance(&mut self, mut sent: usize) {
+        while let Some(Piece::Bytes(bytes)) = self.pieces.front_mut() {
+            if sent < bytes.len() {
+                bytes.advance(sent);
+                return;
+            }
+            sent -= bytes.len();
+            self.pieces.pop_front();
+        }
+        self.sent += sent;
+        if self.sent >= self.tail.len() {
+            self.tail.clear();
+            self.sent = 0;
+        }
+    }
+}
+
+/// Sends a part of a file: by the system, or by reading it where the system cannot.
+fn send_file(socket: &Socket, file: &mut FileRange) -> io::Result<Tried<u64>> {
+    match socket.send_file(&file.file, file.offset, file.length) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let (offset, length) = (file.offset, file.length);
+            let piece = file.next();
+            // The range is moved on only by what was sent.
+            (file.offset, file.length) = (offset, length);
+            match piece {
+                Some(Ok(piece)) => match socket.write(&piece)? {
+                    Tried::Done(sent) => Ok(Tried::Done(sent as u64)),
+                    Tried::Blocked => Ok(Tried::Blocked),
+                },
+                Some(Err(error)) => Err(error.into()),
+                None => Ok(Tried::Done(0)),
+            }
+        }
+        sent => sent,
+    }
+}

@@ -1,0 +1,247 @@
+//! The threads: those that lead a reactor, those that are still inside an application, and the spares.
+//!
+//! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. The
+//! monitor looks each millisecond, while there is work, whether a leader has been in the same turn since its last
+//! look, and if so gives the reactor to a spare, or to a new thread while there are fewer than allowed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::acceptor::Service;
+use crate::options::Options;
+use crate::reactor::{Left, Reactor};
+use crate::turn::Worker;
+
+/// How long a leader may be in one turn before another thread takes over.
+const TICK: Duration = Duration::from_millis(1);
+
+/// For how many ticks without a turn the monitor goes on looking.
+const RESTLESS: u32 = 100;
+
+/// What all threads of an engine know.
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) open: AtomicUsize,
+    stopping: AtomicBool,
+    /// The monitor has gone to sleep, and has to be woken when there is a turn again.
+    resting: AtomicBool,
+    monitor: OnceLock<Thread>,
+}
+
+/// The threads of an engine and the reactors that they lead.
+pub(crate) struct Pool {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) reactors: Vec<Arc<Reactor>>,
+    crew: Mutex<Crew>,
+    changed: Condvar,
+}
+
+struct Crew {
+    /// Reactors without a leader.
+    leaderless: VecDeque<usize>,
+    spares: usize,
+    threads: usize,
+    /// Reactors that have nothing left to lead.
+    stopped: usize,
+    over: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Arc<Options>, services: Vec<Service>) -> Shared {
+        Shared {
+            options,
+            services,
+            accepted: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
+            monitor: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.options.max_connections
+    }
+
+    pub(crate) fn opened(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Wakes the monitor, if it sleeps. On the way of every turn, so no more than a look when it does not.
+    pub(crate) fn rouse_monitor(&self) {
+        if self.resting.load(Ordering::Relaxed)
+            && self.resting.swap(false, Ordering::SeqCst)
+            && let Some(monitor) = self.monitor.get()
+        {
+            monitor.unpark();
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(shared: Arc<Shared>, reactors: Vec<Arc<Reactor>>) -> Arc<Pool> {
+        let crew = Crew { leaderless: VecDeque::new(), spares: 0, threads: 0, stopped: 0, over: false };
+        Arc::new(Pool { shared, reactors, crew: Mutex::new(crew), changed: Condvar::new() })
+    }
+
+    /// Starts the monitor and a leader for each reactor.
+    pub(crate) fn start(self: &Arc<Pool>) -> io::Result<()> {
+        for reactor in 0..self.reactors.len() {
+            self.assign(reactor)?;
+        }
+        let pool = self.clone();
+        let monitor =
+            thread::Builder::new().name("wgi-monitor".into()).stack_size(64 * 1024).spawn(move || pool.monitor())?;
+        let _ = self.shared.monitor.set(monitor.thread().clone());
+        Ok(())
+    }
+
+    /// Waits until every reactor has stopped, or until the engine is told to stop and its time for that is over.
+    pub(crate) fn join(&self) {
+        let mut crew = self.lock();
+        let mut deadline = None;
+        while crew.stopped < self.reactors.len() {
+            if self.shared.is_stopping() {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.shared.options.stop_timeout);
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    tracing::warn!("requests that were in flight did not finish in time");
+                    break;
+                }
+                crew = self.changed.wait_timeout(crew, left).unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        crew.over = true;
+        drop(crew);
+        self.changed.notify_all();
+        if let Some(monitor) = self.shared.monitor.get() {
+            monitor.unpark();
+        }
+    }
+
+    /// Stops gracefully; [`join`](Pool::join) notices.
+    pub(crate) fn stop(&self) {
+        self.shared.stop();
+        for reactor in &self.reactors {
+            reactor.interrupt();
+        }
+        let crew = self.lock();
+        drop(crew);
+        self.changed.notify_all();
+    }
+
+    /// The reactor for a new connection: the one that accepted it, unless another has clearly fewer.
+    pub(crate) fn emptiest<'a>(&'a self, own: &'a Arc<Reactor>) -> &'a Arc<Reactor> {
+        let least = self.reactors.iter().min_by_key(|reactor| reactor.load());
+        least.filter(|least| least.load() < own.load()).unwrap_or(own)
+    }
+
+    /// Gives a reactor without a leader to a spare or a new thread; without either it waits for the next thread that
+    /// comes out of an application.
+    fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
+        let mut crew = self.lock();
+        crew.leaderless.push_back(reactor);
+        if crew.spares >= crew.leaderless.len() {
+            self.changed.notify_all();
+        } else if crew.threads < self.shared.options.threads.max(1) {
+            crew.threads += 1;
+            drop(crew);
+            let pool = self.clone();
+            if let Err(error) = thread::Builder::new().name("wgi-worker".into()).spawn(move || pool.work()) {
+                let mut crew = self.lock();
+                crew.threads -= 1;
+                if crew.threads == 0 {
+                    return Err(error);
+                }
+                tracing::warn!("no thread could be started: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The life of a thread.
+    fn work(self: Arc<Pool>) {
+        let mut worker = Worker::new();
+        let mut crew = self.lock();
+        loop {
+            if crew.over {
+                return;
+            }
+            let Some(number) = crew.leaderless.pop_front() else {
+                crew.spares += 1;
+                crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
+                crew.spares -= 1;
+                continue;
+            };
+            drop(crew);
+            let left = self.reactors[number].lead(&self, &mut worker);
+            crew = self.lock();
+            if left == Left::Stopped {
+                crew.stopped += 1;
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// The life of the monitor.
+    fn monitor(self: Arc<Pool>) {
+        let mut seen = vec![None; self.reactors.len()];
+        let mut turns = 0;
+        let mut quiet = 0;
+        while !self.lock().over {
+            thread::sleep(TICK);
+            for (number, reactor) in self.reactors.iter().enumerate() {
+                if reactor.depose(&mut seen[number])
+                    && let Err(error) = self.assign(number)
+                {
+                    tracing::error!("no thread could be started: {error}");
+                }
+            }
+            let now: u64 = self.reactors.iter().map(|reactor| reactor.turns()).sum();
+            quiet = if now == turns && seen.iter().all(Option::is_none) { quiet + 1 } else { 0 };
+            turns = now;
+            if quiet >= RESTLESS {
+                quiet = 0;
+                self.rest(turns);
+            }
+        }
+    }
+
+    /// Sleeps until there is a turn.
+    fn rest(&self, turns: u64) {
+        self.shared.resting.store(true, Ordering::SeqCst);
+        // A turn that began before the flag was up would not have seen it.
+        if self.reactors.iter().map(|reactor| reactor.turns()).sum::<u64>() != turns {
+            self.shared.resting.store(false, Ordering::SeqCst);
+            return;
+        }
+        while self.shared.resting.load(Ordering::SeqCst) && !self.lock().over {
+            thread::park();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Crew> {
+        self.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

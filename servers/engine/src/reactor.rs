@@ -1,0 +1,498 @@
+//! A reactor: an epoll, the connections that belong to it, and the queue of those that have something to do.
+//!
+//! One thread leads it: it takes a connection out of its slot, lets go of the lock, and runs it, the application
+//! included. So a fast application costs no hop between threads. When the application is slow, the monitor notices
+//! that the leader's turn does not end, raises the generation, and another thread leads on with the same epoll and
+//! queue; the old leader finishes its turn, puts its connection back and joins the spares. An event for a connection
+//! that is out of its slot is noted there and seen when it comes back.
+//!
+//! Events are edge-triggered and armed once, when the connection is accepted: waiting costs no system call but the
+//! wait itself.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
+
+use crate::acceptor::Accepted;
+use crate::connection::{Connection, Verdict};
+use crate::listener::Listener;
+use crate::pool::{Pool, Shared};
+use crate::turn::{Ready, Tally, Turn, Worker};
+
+/// How often connections are looked through for those whose time is up.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// How many events are taken from the system at once.
+const EVENTS: usize = 256;
+
+/// What the system tells of the descriptor that wakes the leader; listeners follow upwards.
+const WAKE: u64 = u64::MAX;
+/// What the system tells of listener n is `LISTENERS - n`.
+const LISTENERS: u64 = u64::MAX - 1;
+/// No slot's index is as high as this.
+const MOST_SLOTS: u32 = u32::MAX / 2;
+
+/// A reactor.
+pub(crate) struct Reactor {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+    state: Mutex<State>,
+    /// A copy of the state's, for a look without the lock.
+    generation: AtomicU64,
+    /// A copy of the number of open connections, likewise.
+    load: AtomicUsize,
+    shared: Arc<Shared>,
+}
+
+/// Names a connection's slot, and which of the connections it has had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    index: u32,
+    life: u32,
+}
+
+struct State {
+    slots: Vec<Slot>,
+    vacant: Vec<u32>,
+    queue: VecDeque<u32>,
+    /// Who leads: raised to take the lead away.
+    generation: u64,
+    /// The number of the leader's turn, while it runs a connection.
+    turn: Option<u64>,
+    turns: u64,
+    /// The leader waits for events.
+    waiting: bool,
+    /// Let go of for good when the engine stops.
+    listeners: Vec<Arc<Listener>>,
+    listening: bool,
+    open: usize,
+    swept: Instant,
+    tally: Tally,
+}
+
+struct Slot {
+    life: u32,
+    connection: Place,
+    /// What is to be done with the connection; noted while it is away.
+    ready: Ready,
+    deadline: Option<Instant>,
+}
+
+enum Place {
+    Vacant,
+    Here(Box<Connection>),
+    Queued(Box<Connection>),
+    Away,
+}
+
+/// Why a thread no longer leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Another thread does.
+    Deposed,
+    /// There is nothing left to lead.
+    Stopped,
+}
+
+impl Reactor {
+    /// A reactor that accepts connections of these listeners.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub(crate) fn new(shared: Arc<Shared>, listeners: Vec<Arc<Listener>>) -> io::Result<Reactor> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
+        let state = State {
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            queue: VecDeque::new(),
+            generation: 0,
+            turn: None,
+            turns: 0,
+            waiting: false,
+            listeners,
+            listening: false,
+            open: 0,
+            swept: Instant::now(),
+            tally: Tally::default(),
+        };
+        let reactor = Reactor {
+            epoll,
+            wake,
+            state: Mutex::new(state),
+            generation: AtomicU64::new(0),
+            load: AtomicUsize::new(0),
+            shared,
+        };
+        reactor.listen()?;
+        Ok(reactor)
+    }
+
+    /// Starts to accept connections.
+    fn listen(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if !state.listening {
+            for (number, listener) in state.listeners.iter().enumerate() {
+                let data = EventData::new_u64(LISTENERS - number as u64);
+                // Level-triggered, and one reactor woken for each connection, not all of them.
+                epoll::add(&self.epoll, &listener.socket, data, EventFlags::IN | EventFlags::EXCLUSIVE)?;
+            }
+            state.listening = true;
+        }
+        Ok(())
+    }
+
+    /// Stops to accept connections, for now.
+    fn pause(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.listening) {
+            for listener in &state.listeners {
+                let _ = epoll::delete(&self.epoll, &listener.socket);
+            }
+        }
+    }
+
+    /// Stops to accept connections, for good: those that wait in a queue are the last.
+    fn retire(self: &Arc<Reactor>, pool: &Pool) {
+        self.accept(pool, |_| true);
+        self.pause();
+        let listeners = std::mem::take(&mut self.lock().listeners);
+        drop(listeners);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// How many connections belong to this reactor.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// What was counted on this reactor.
+    pub(crate) fn tally(&self) -> Tally {
+        self.lock().tally
+    }
+
+    /// Gives a connection a turn.
+    pub(crate) fn wake(&self, token: Token) {
+        let mut state = self.lock();
+        state.note(token, Ready::OTHER);
+        self.call_leader(state);
+    }
+
+    /// Makes the leader look at the queue, if it waits for events.
+    fn call_leader(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.waiting) {
+            drop(state);
+            self.interrupt();
+        }
+    }
+
+    /// Ends the leader's wait for events.
+    pub(crate) fn interrupt(&self) {
+        // A full counter wakes as well as a raised one.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    /// Takes the lead away from a thread that is in the same turn as at the last look. Says whether it did; and
+    /// keeps for the next look which turn it is.
+    pub(crate) fn depose(&self, last: &mut Option<u64>) -> bool {
+        let mut state = self.lock();
+        let stuck = state.turn.is_some() && state.turn == *last;
+        if stuck {
+            state.generation += 1;
+            state.turn = None;
+            self.generation.store(state.generation, Ordering::Relaxed);
+        }
+        *last = state.turn;
+        stuck
+    }
+
+    /// How many turns there were: that this stands still tells the monitor that it can rest.
+    pub(crate) fn turns(&self) -> u64 {
+        self.lock().turns
+    }
+
+    /// Leads until another thread does, or until the engine has stopped.
+    pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker) -> Left {
+        let generation = self.generation();
+        let mut events = Vec::with_capacity(EVENTS);
+        // How many of the queue have their turn before the system is asked for more.
+        let mut batch = 0;
+        let mut now = Instant::now();
+        loop {
+            if batch == 0 {
+                match self.wait(pool, &mut events, generation) {
+                    Ok(queued) => batch = queued,
+                    Err(left) => return left,
+                }
+                now = Instant::now();
+                continue;
+            }
+            batch -= 1;
+            let Some((token, mut connection, ready)) = self.take() else {
+                batch = 0;
+                continue;
+            };
+            self.shared.rouse_monitor();
+            let mut turn = Turn::new(self, token, generation, worker, now);
+            let verdict = connection.run(ready, &mut turn);
+            if !self.put_back(token, connection, verdict, generation, worker) {
+                return Left::Deposed;
+            }
+        }
+    }
+
+    /// Waits for events and queues the connections that they are for; gives the length of the queue.
+    fn wait(self: &Arc<Reactor>, pool: &Pool, events: &mut Vec<Event>, generation: u64) -> Result<usize, Left> {
+        let timeout = {
+            let mut state = self.lock();
+            if state.generation != generation {
+                return Err(Left::Deposed);
+            }
+            if state.listeners.is_empty() && state.open == 0 {
+                return Err(Left::Stopped);
+            }
+            state.waiting = state.queue.is_empty();
+            match (state.waiting, state.open > 0 || !state.listening) {
+                (false, _) => Some(Duration::ZERO),
+                (true, true) => Some(SWEEP),
+                (true, false) => None,
+            }
+        };
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => {
+                tracing::error!("waiting for events: {error}");
+                return Err(Left::Stopped);
+            }
+        }
+        let mut accepting = false;
+        {
+            let mut state = self.lock();
+            state.waiting = false;
+            for event in events.iter() {
+                match event.data.u64() {
+                    WAKE => {}
+                    data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
+                    data => state.note(Token::from(data), Ready::from(event.flags)),
+                }
+            }
+        }
+        if accepting {
+            self.accept(pool, |number| events.iter().any(|event| event.data.u64() == LISTENERS - number as u64));
+        }
+        self.sweep(pool);
+        Ok(self.lock().queue.len())
+    }
+
+    /// Accepts what waits in the queues of some listeners.
+    fn accept(self: &Arc<Reactor>, pool: &Pool, concerns: impl Fn(usize) -> bool) {
+        let listeners = self.lock().listeners.clone();
+        for (number, (listener, service)) in listeners.iter().zip(&self.shared.services).enumerate() {
+            while concerns(number) {
+                if !self.shared.has_room() {
+                    // The listener's queue keeps the others until there is room.
+                    return self.pause();
+                }
+                match service.accept(listener, &self.shared.options) {
+                    Accepted::Connection(connection) => pool.emptiest(self).adopt(connection),
+                    Accepted::Turned => {}
+                    Accepted::None => break,
+                    Accepted::Full => return self.pause(),
+                }
+            }
+        }
+    }
+
+    /// Takes over a connection.
+    fn adopt(&self, connection: Box<Connection>) {
+        let Some(socket) = connection.socket() else { return };
+        let token = {
+            let mut state = self.lock();
+            let index = state.vacant.pop().unwrap_or_else(|| {
+                state.slots.push(Slot { life: 0, connection: Place::Vacant, ready: Ready::default(), deadline: None });
+                (state.slots.len() - 1) as u32
+            });
+            let slot = &mut state.slots[index as usize];
+            slot.ready = Ready::default();
+            slot.deadline = Some(Instant::now() + self.shared.options.keep_alive_timeout);
+            slot.connection = Place::Here(connection);
+            let token = Token { index, life: slot.life };
+            state.open += 1;
+            self.load.store(state.open, Ordering::Relaxed);
+            self.shared.opened();
+            token
+        };
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), flags) {
+            tracing::error!("a connection could not be watched: {error}");
+            self.forget(&mut self.lock(), token);
+        }
+    }
+
+    /// The next of the queue, with what is to be done.
+    fn take(&self) -> Option<(Token, Box<Connection>, Ready)> {
+        let mut state = self.lock();
+        loop {
+            let index = state.queue.pop_front()?;
+            let slot = &mut state.slots[index as usize];
+            match std::mem::replace(&mut slot.connection, Place::Away) {
+                Place::Queued(connection) => {
+                    let ready = std::mem::take(&mut slot.ready);
+                    let token = Token { index, life: slot.life };
+                    state.turns += 1;
+                    state.turn = Some(state.turns);
+                    return Some((token, connection, ready));
+                }
+                other => slot.connection = other,
+            }
+        }
+    }
+
+    /// Ends a turn. Says whether this thread still leads.
+    fn put_back(
+        &self,
+        token: Token,
+        connection: Box<Connection>,
+        verdict: Verdict,
+        generation: u64,
+        worker: &mut Worker,
+    ) -> bool {
+        // A connection that is over drops the application's body, which may do anything: still in its turn, and not
+        // under the lock.
+        let connection = (verdict != Verdict::Close).then_some(connection);
+        let mut state = self.lock();
+        let leads = state.generation == generation;
+        if leads {
+            state.turn = None;
+        }
+        state.tally.add(std::mem::take(&mut worker.tally));
+        match connection {
+            None => self.forget(&mut state, token),
+            Some(connection) => {
+                let slot = &mut state.slots[token.index as usize];
+                slot.connection = Place::Here(connection);
+                slot.deadline = None;
+                let ready = match verdict {
+                    Verdict::Park(deadline) => {
+                        slot.deadline = deadline;
+                        Ready::default()
+                    }
+                    Verdict::Again | Verdict::Close => Ready::OTHER,
+                };
+                state.note(token, ready);
+            }
+        }
+        if !leads {
+            self.call_leader(state);
+        }
+        leads
+    }
+
+    /// Empties the slot of a connection that is over.
+    fn forget(&self, state: &mut State, token: Token) {
+        state.remove(token);
+        self.load.store(state.open, Ordering::Relaxed);
+        self.shared.closed();
+    }
+
+    /// Queues the connections whose time is up, and goes on accepting if that had stopped.
+    fn sweep(self: &Arc<Reactor>, pool: &Pool) {
+        let now = Instant::now();
+        let stopping = self.is_stopping();
+        let mut state = self.lock();
+        let retiring = stopping && !state.listeners.is_empty();
+        if now < state.swept + SWEEP && !retiring {
+            return;
+        }
+        state.swept = now;
+        for index in 0..state.slots.len() {
+            let slot = &state.slots[index];
+            let token = Token { index: index as u32, life: slot.life };
+            if !matches!(slot.connection, Place::Here(_)) {
+                continue;
+            }
+            if slot.deadline.is_some_and(|deadline| deadline <= now) {
+                state.note(token, Ready::EXPIRED);
+            } else if stopping {
+                state.note(token, Ready::OTHER);
+            }
+        }
+        let listening = state.listening;
+        drop(state);
+        if retiring {
+            self.retire(pool);
+        } else if !listening && !stopping && self.shared.has_room() {
+            // Where that fails, the next sweep tries again.
+            let _ = self.listen();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes what is to be done with a connection, and queues it if it is here.
+    fn note(&mut self, token: Token, ready: Ready) {
+        let Some(slot) = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life) else {
+            return;
+        };
+        slot.ready = slot.ready.and(ready);
+        if !slot.ready.is_any() {
+            return;
+        }
+        match std::mem::replace(&mut slot.connection, Place::Vacant) {
+            Place::Here(connection) => {
+                slot.connection = Place::Queued(connection);
+                self.queue.push_back(token.index);
+            }
+            other => slot.connection = other,
+        }
+    }
+
+    /// Empties a slot.
+    fn remove(&mut self, token: Token) -> Option<Box<Connection>> {
+        let slot = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life)?;
+        slot.life = slot.life.wrapping_add(1);
+        slot.deadline = None;
+        slot.ready = Ready::default();
+        let place = std::mem::replace(&mut slot.connection, Place::Vacant);
+        self.vacant.push(token.index);
+        self.open -= 1;
+        match place {
+            Place::Here(connection) | Place::Queued(connection) => Some(connection),
+            Place::Vacant | Place::Away => None,
+        }
+    }
+}
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> u64 {
+        u64::from(token.index) << 32 | u64::from(token.life)
+    }
+}
+
+impl From<u64> for Token {
+    fn from(data: u64) -> Token {
+        Token { index: (data >> 32) as u32, life: data as u32 }
+    }
+}

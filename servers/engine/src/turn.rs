@@ -1,0 +1,149 @@
+//! One turn of a connection on a worker: why it has it, and what it may use.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use rustix::event::epoll::EventFlags;
+
+use crate::reactor::{Reactor, Token};
+
+/// How many exchanges one connection may have in a turn, before others have theirs.
+const EXCHANGES: u32 = 32;
+
+/// Why a connection has its turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// There is something to read, or the end of it.
+    pub(crate) readable: bool,
+    /// The peer is gone, in both directions.
+    pub(crate) gone: bool,
+    /// What was waited for did not come in time.
+    pub(crate) expired: bool,
+    /// Another reason: room to write, a stream that has something ready, a turn that was cut short, the engine's stop.
+    pub(crate) other: bool,
+}
+
+impl Ready {
+    pub(crate) const OTHER: Ready = Ready { readable: false, gone: false, expired: false, other: true };
+    pub(crate) const EXPIRED: Ready = Ready { readable: false, gone: false, expired: true, other: false };
+
+    pub(crate) fn is_any(self) -> bool {
+        self != Ready::default()
+    }
+
+    pub(crate) fn and(self, other: Ready) -> Ready {
+        Ready {
+            readable: self.readable | other.readable,
+            gone: self.gone | other.gone,
+            expired: self.expired | other.expired,
+            other: self.other | other.other,
+        }
+    }
+}
+
+impl From<EventFlags> for Ready {
+    fn from(flags: EventFlags) -> Ready {
+        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        Ready {
+            readable: gone || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+            gone,
+            expired: false,
+            other: flags.contains(EventFlags::OUT),
+        }
+    }
+}
+
+/// What one worker counts, until it adds it to the engine's counters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    pub(crate) cut: u64,
+    pub(crate) panics: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.requests += other.requests;
+        self.refused += other.refused;
+        self.cut += other.cut;
+        self.panics += other.panics;
+    }
+}
+
+/// One turn of a connection on a worker.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    /// A buffer to read into, and one to write into: the worker's, lent to one connection after the other.
+    pub(crate) inbox: &'a mut Vec<u8>,
+    pub(crate) outbox: &'a mut Vec<u8>,
+    pub(crate) tally: &'a mut Tally,
+    /// The engine is about to stop: a reply says that it is the last.
+    pub(crate) stopping: bool,
+    reactor: &'a Arc<Reactor>,
+    token: Token,
+    generation: u64,
+    exchanges: u32,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(
+        reactor: &'a Arc<Reactor>,
+        token: Token,
+        generation: u64,
+        worker: &'a mut Worker,
+        now: Instant,
+    ) -> Turn<'a> {
+        Turn {
+            now,
+            inbox: &mut worker.inbox,
+            outbox: &mut worker.outbox,
+            tally: &mut worker.tally,
+            stopping: reactor.is_stopping(),
+            reactor,
+            token,
+            generation,
+            exchanges: 0,
+        }
+    }
+
+    pub(crate) fn begin_exchange(&mut self) {
+        self.exchanges += 1;
+        self.tally.requests += 1;
+    }
+
+    /// Whether others are to have their turn: this one was long, or another thread leads by now.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.exchanges >= EXCHANGES || self.reactor.generation() != self.generation
+    }
+
+    /// A waker that gives this connection another turn.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::new(TurnWaker { reactor: self.reactor.clone(), token: self.token }))
+    }
+}
+
+/// What a worker keeps from turn to turn.
+pub(crate) struct Worker {
+    pub(crate) inbox: Vec<u8>,
+    pub(crate) outbox: Vec<u8>,
+    pub(crate) tally: Tally,
+}
+
+impl Worker {
+    pub(crate) fn new() -> Worker {
+        Worker { inbox: Vec::with_capacity(crate::inbox::READ), outbox: Vec::new(), tally: Tally::default() }
+    }
+}
+
+struct TurnWaker {
+    reactor: Arc<Reactor>,
+    token: Token,
+}
+
+impl Wake for TurnWaker {
+    fn wake(self: Arc<Self>) {
+        self.reactor.wake(self.token);
+    }
+}

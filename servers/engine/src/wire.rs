@@ -1,0 +1,336 @@
+//! One connection's way in: socket → inbox → codec → requests, with what was collected of their bodies.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use wgi::{Environ, Error, PeerError, ServerError};
+
+use crate::codec::{Codec, Decoded, Event, Id, Request, RequestBody};
+use crate::inbox::Inbox;
+use crate::options::Options;
+use crate::outbox::Outbox;
+use crate::socket::{Socket, Tried};
+
+/// What all request bodies that wait on one connection may hold together, in multiples of `body_buffer`. Only a
+/// multiplexed protocol gets there: others send one body at a time.
+const WAITING_BODIES: usize = 64;
+
+/// A connection without the exchange that is under way on it.
+pub(crate) struct Wire {
+    pub(crate) socket: Arc<Socket>,
+    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    /// Requests that have begun and whose reply has not ended, in the order in which they came. A request without
+    /// a body is not among them: it is answered as it is decoded.
+    pub(crate) incoming: Vec<Incoming>,
+    /// There may be something to read: no read has come up short since the last event.
+    pub(crate) readable: bool,
+    /// The peer has closed its side.
+    pub(crate) ended: bool,
+    /// An asynchronous application waits for input.
+    pub(crate) read_waker: Option<Waker>,
+    options: Arc<Options>,
+}
+
+/// A request whose body is on its way in.
+pub(crate) struct Incoming {
+    pub(crate) id: Id,
+    /// Taken when the application is called.
+    pub(crate) request: Option<Box<Request>>,
+    /// What came in of the body and was not read.
+    pub(crate) body: Vec<u8>,
+    pub(crate) progress: Progress,
+    /// The request is answered with this instead of by the application.
+    pub(crate) refused: Option<Error>,
+    /// Nobody wants the rest of the body.
+    pub(crate) discard: bool,
+    /// How many bytes were dropped since nobody wants them.
+    pub(crate) dropped: u64,
+    /// The peer waits to be told to send the body.
+    pub(crate) awaits_proceed: bool,
+    /// How many bytes are still to come, where that is known.
+    pub(crate) rest: Option<u64>,
+    received: u64,
+    /// How long the peer was waited for, up to `last`.
+    waited: Duration,
+    pub(crate) last: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Receiving,
+    Complete,
+    Aborted,
+}
+
+/// What one step of receiving came to.
+pub(crate) enum Step {
+    /// A request without a body, complete.
+    Request(Id, Box<Request>),
+    /// Something else came in; there may be more.
+    Progress,
+    /// The peer takes this request back.
+    Aborted(Id),
+    /// Nothing more can be had without waiting.
+    Blocked,
+    /// The peer has closed its side, and all that it sent was decoded.
+    Ended,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: Socket, codec: Box<dyn Codec>, options: Arc<Options>) -> Wire {
+        Wire {
+            socket: Arc::new(socket),
+            codec,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            incoming: Vec::new(),
+            readable: true,
+            ended: false,
+            read_waker: None,
+            options,
+        }
+    }
+
+    /// Decodes one event of what is there, or reads more.
+    ///
+    /// # Errors
+    /// When the peer sent what is malformed.
+    pub(crate) fn receive(&mut self, now: Instant) -> Result<Step, Error> {
+        if !self.inbox.is_empty() {
+            let Decoded { used, event } = self.codec.decode(self.inbox.bytes(), &mut self.outbox.tail)?;
+            let step = match event {
+                Event::Incomplete => None,
+                Event::Skipped => Some(Step::Progress),
+                Event::Request(id, request) if request.body == RequestBody::None => Some(Step::Request(id, request)),
+                Event::Request(id, request) => {
+                    self.begin(id, request, now);
+                    Some(Step::Progress)
+                }
+                Event::Data(id, range) => {
+                    let data = self.inbox.bytes().get(range).unwrap_or_default();
+                    take_in(&mut self.incoming, id, data, &self.options, now);
+                    Some(Step::Progress)
+                }
+                Event::End(id) => {
+                    self.set_progress(id, Progress::Complete);
+                    Some(Step::Progress)
+                }
+                Event::Abort(id) => {
+                    self.set_progress(id, Progress::Aborted);
+                    Some(Step::Aborted(id))
+                }
+            };
+            self.inbox.consume(used);
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+        if self.ended {
+            return Ok(Step::Ended);
+        }
+        if !self.readable {
+            return Ok(Step::Blocked);
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> Result<Step, Error> {
+        let room = self.inbox.room();
+        let space = room.capacity() - room.len();
+        match self.socket.read(room) {
+            Ok(Tried::Done(0)) => self.ended = true,
+            // A read that comes up short has emptied the socket: the next bytes raise a new event.
+            Ok(Tried::Done(length)) => self.readable = length == space,
+            Ok(Tried::Blocked) => {
+                self.readable = false;
+                return Ok(Step::Blocked);
+            }
+            Err(_) => self.ended = true,
+        }
+        Ok(Step::Progress)
+    }
+
+    fn begin(&mut self, id: Id, request: Box<Request>, now: Instant) {
+        let rest = match request.body {
+            RequestBody::Length(length) => Some(length),
+            RequestBody::None | RequestBody::Unknown => None,
+        };
+        let refused = rest.filter(|&length| length > self.options.max_body).map(|_| self.too_large());
+        self.incoming.push(Incoming {
+            id,
+            awaits_proceed: request.expects_continue,
+            request: Some(request),
+            body: Vec::new(),
+            progress: Progress::Receiving,
+            discard: refused.is_some(),
+            refused,
+            dropped: 0,
+            rest,
+            received: 0,
+            waited: Duration::ZERO,
+            last: now,
+        });
+    }
+
+    /// Keeps a request without a body until its turn comes.
+    pub(crate) fn hold(&mut self, id: Id, request: Box<Request>, now: Instant) {
+        self.begin(id, request, now);
+        self.set_progress(id, Progress::Complete);
+    }
+
+    fn too_large(&self) -> Error {
+        PeerError::TooLarge { limit: self.options.max_body }.into()
+    }
+
+    fn set_progress(&mut self, id: Id, progress: Progress) {
+        if let Some(incoming) = self.incoming_mut(id) {
+            incoming.progress = progress;
+        }
+    }
+
+    pub(crate) fn incoming_mut(&mut self, id: Id) -> Option<&mut Incoming> {
+        self.incoming.iter_mut().find(|incoming| incoming.id == id)
+    }
+
+    /// Lets go of a request whose reply has ended; one whose body is still coming in stays, to be dropped.
+    pub(crate) fn release(&mut self, id: Id) {
+        self.incoming.retain_mut(|incoming| {
+            if incoming.id != id {
+                return true;
+            }
+            incoming.discard = true;
+            incoming.body = Vec::new();
+            incoming.progress == Progress::Receiving
+        });
+    }
+
+    /// Moves what there is of a request's body into an empty buffer; nothing moved is the body's end, and `None` means
+    /// that the peer has to be waited for.
+    ///
+    /// # Errors
+    /// When the body broke off, is too long or malformed.
+    pub(crate) fn read_body(&mut self, id: Id, buffer: &mut Vec<u8>, now: Instant) -> io::Result<Option<()>> {
+        loop {
+            let Some(incoming) = self.incoming_mut(id) else {
+                return Err(disconnected("before the end of the request body").into());
+            };
+            if !incoming.body.is_empty() {
+                mem::swap(&mut incoming.body, buffer);
+                return Ok(Some(()));
+            }
+            if let Some(error) = incoming.refused.take() {
+                return Err(error.into());
+            }
+            match incoming.progress {
+                Progress::Complete => return Ok(Some(())),
+                Progress::Aborted => return Err(disconnected("before the end of the request body").into()),
+                Progress::Receiving => {}
+            }
+            if mem::take(&mut incoming.awaits_proceed) {
+                self.codec.proceed(id, &mut self.outbox.tail);
+            }
+            match self.receive(now) {
+                Ok(Step::Blocked) => return Ok(None),
+                Ok(Step::Ended) => return Err(disconnected("before the end of the request body").into()),
+                // A request without a body that came in between, on a multiplexed connection: it waits for its turn.
+                Ok(Step::Request(id, request)) => self.hold(id, request, now),
+                Ok(Step::Progress | Step::Aborted(_)) => {}
+                Err(error) => {
+                    // The rest of the connection is of no use; the response may still be sent.
+                    self.ended = true;
+                    self.inbox.consume(usize::MAX);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// The next request that an application can be called for: one that is complete, that is refused, or of which
+    /// as much came in as is collected.
+    pub(crate) fn next_request(&mut self) -> Option<&mut Incoming> {
+        let enough = self.options.body_buffer;
+        self.incoming.iter_mut().find(|incoming| {
+            incoming.request.is_some()
+                && (incoming.progress != Progress::Receiving
+                    || incoming.refused.is_some()
+                    || incoming.awaits_proceed
+                    || incoming.body.len() >= enough)
+        })
+    }
+
+    /// Whether more may be read while a reply is under way: on a multiplexed connection, as long as what waits there is
+    /// bounded; on any other, to drop what the application will not read.
+    pub(crate) fn may_read_ahead(&self) -> bool {
+        if !self.readable || self.ended {
+            return false;
+        }
+        if self.codec.is_multiplexed() {
+            let held: usize = self.incoming.iter().map(|incoming| incoming.body.len()).sum();
+            let waiting = self.incoming.iter().any(|incoming| incoming.request.is_none() && !incoming.body.is_empty());
+            return !waiting && held < self.options.body_buffer.saturating_mul(WAITING_BODIES);
+        }
+        self.incoming.iter().any(|incoming| incoming.discard && incoming.dropped <= self.options.max_drain)
+    }
+
+    /// When the peer has been waited for too long for a body, if one is being received.
+    pub(crate) fn body_deadline(&self) -> Option<Instant> {
+        self.incoming
+            .iter()
+            .filter(|incoming| incoming.progress == Progress::Receiving)
+            .map(|incoming| incoming.deadline(&self.options))
+            .min()
+    }
+}
+
+impl Incoming {
+    /// Until when the next bytes have to come: within the pause that is allowed, and so that the rate is kept.
+    pub(crate) fn deadline(&self, options: &Options) -> Instant {
+        let pause = options.body_timeout;
+        let patience = match self.received.checked_div(options.min_body_rate) {
+            Some(seconds) => (pause + Duration::from_secs(seconds)).saturating_sub(self.waited).min(pause),
+            None => pause,
+        };
+        self.last + patience
+    }
+
+    /// Takes the environment for the call of an application.
+    pub(crate) fn take_environ(&mut self) -> Option<Environ> {
+        self.request.take().map(|request| request.environ)
+    }
+}
+
+/// Adds bytes to a request's body, or drops them when nobody wants them.
+fn take_in(all: &mut [Incoming], id: Id, data: &[u8], options: &Options, now: Instant) {
+    let waiting: usize = all.iter().map(|incoming| incoming.body.len()).sum();
+    let Some(incoming) = all.iter_mut().find(|incoming| incoming.id == id) else { return };
+    let length = data.len() as u64;
+    incoming.waited += now.saturating_duration_since(incoming.last);
+    incoming.last = now;
+    incoming.received += length;
+    incoming.rest = incoming.rest.map(|rest| rest.saturating_sub(length));
+    // What comes without being asked for needs no answer to `Expect`.
+    incoming.awaits_proceed = false;
+    if incoming.received > options.max_body && incoming.refused.is_none() && !incoming.discard {
+        incoming.refused = Some(PeerError::TooLarge { limit: options.max_body }.into());
+        incoming.discard = true;
+    }
+    if waiting > options.body_buffer.saturating_mul(WAITING_BODIES) && incoming.request.is_some() {
+        incoming.refused = Some(ServerError::Overloaded("too much waits on one connection").into());
+        incoming.discard = true;
+        incoming.body = Vec::new();
+    }
+    if incoming.discard {
+        incoming.dropped += length;
+    } else {
+        incoming.body.extend_from_slice(data);
+    }
+}
+
+pub(crate) fn disconnected(doing: &'static str) -> Error {
+    PeerError::Disconnected { doing }.into()
+}
