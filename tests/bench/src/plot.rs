@@ -26,7 +26,7 @@ pub fn bars(title: &str, unit: &str, figures: &[(String, f64)]) -> String {
             svg,
             "<text x=\"{x}\" y=\"{base}\" text-anchor=\"end\">{name}</text>\
              <rect x=\"{LABELS}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\" fill=\"{colour}\"/>\
-             <text x=\"{end:.1}\" y=\"{base}\">{figure} {unit}</text>\n",
+             <text x=\"{end:.1}\" y=\"{base}\">{figure} {unit}</text>",
             x = LABELS - 8.0,
             name = escape(name),
             end = LABELS + length + 6.0,

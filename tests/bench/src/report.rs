@@ -81,13 +81,14 @@ pub fn table(series: &[Series], base: &str) -> String {
     for series in rows {
         let ratio = base.map_or("-".to_owned(), |base| format!("{:.2}", series.ratio(base)));
         let [p50, p99, p999] = [0, 1, 2].map(|at| whole(series.median(|sample| sample.latency[at])));
+        let memory = series.median(|sample| sample.memory as f64 / 1024.0);
+        let memory = if memory > 0.0 { format!("{memory:.1}") } else { "-".to_owned() };
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {ratio} | {:.0} | {p50} | {p99} | {p999} | {:.1} |",
+            "| {} | {:.2} | {ratio} | {:.0} | {p50} | {p99} | {p999} | {memory} |",
             series.name,
             series.cpu_micros(),
             series.median(|sample| sample.rate()),
-            series.median(|sample| sample.memory as f64 / 1024.0),
         );
     }
     for series in series.iter().filter(|series| series.errors() > 0) {

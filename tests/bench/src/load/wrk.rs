@@ -1,5 +1,6 @@
 //! wrk: one thread, closed loop, as fast as the server answers.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,15 +25,20 @@ pub enum Mode {
 
 /// One round: a short warm-up, then load of the run's length, with the server's CPU time over it.
 pub fn round(run: &Run, server: &Server, mode: Mode, connections: usize) -> Result<Sample> {
-    wrk(run, server, mode, connections, 0.2)?;
+    through(run, server, server, mode, connections)
+}
+
+/// The same through a server in front of the one that is measured.
+pub fn through(run: &Run, front: &Server, server: &Server, mode: Mode, connections: usize) -> Result<Sample> {
+    wrk(run, front.address, mode, connections, 0.2)?;
     let before = server.cpu_time()?;
-    let mut sample = wrk(run, server, mode, connections, run.seconds)?;
+    let mut sample = wrk(run, front.address, mode, connections, run.seconds)?;
     sample.cpu = server.cpu_time()? - before;
     sample.memory = server.memory()?.proportional;
     Ok(sample)
 }
 
-fn wrk(run: &Run, server: &Server, mode: Mode, connections: usize, seconds: f64) -> Result<Sample> {
+fn wrk(run: &Run, address: SocketAddr, mode: Mode, connections: usize, seconds: f64) -> Result<Sample> {
     let wrk = installed("wrk").context("install it: apt install wrk")?;
     let mut command = if seconds < 1.0 {
         // wrk counts in whole seconds; a shorter time is cut off by the signal that it takes for its end.
@@ -49,7 +55,7 @@ fn wrk(run: &Run, server: &Server, mode: Mode, connections: usize, seconds: f64)
         Mode::Close => "close",
     };
     command.args(["-t1", &format!("-c{connections}"), &whole, "-s"]).arg(home().join("load/wrk.lua"));
-    command.args([format!("http://{}/", server.address), "--".into(), name.into()]);
+    command.args([format!("http://{}/", address), "--".into(), name.into()]);
     let output = on_core(run.cores.load, || Ok(command.output()?))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let Some(figures) = said.lines().find_map(|line| line.strip_prefix("figures ")) else {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ fn compare(run: &Run, mode: Mode) -> Result<Findings> {
     })
 }
 
-fn start(run: &Run, peer: &Peer, program: &PathBuf, mode: Mode, answer: usize) -> Result<Server> {
+fn start(run: &Run, peer: &Peer, program: &Path, mode: Mode, answer: usize) -> Result<Server> {
     let address = free_address()?;
     let mut command = Command::new(program);
     command.args((peer.arguments)(address, mode, answer));
@@ -103,7 +103,7 @@ fn start(run: &Run, peer: &Peer, program: &PathBuf, mode: Mode, answer: usize) -
 }
 
 /// Asks a peer once, to see that it answers what is compared; gives the length of its answer.
-fn length(run: &Run, peer: &Peer, program: &PathBuf, mode: Mode) -> Result<usize> {
+fn length(run: &Run, peer: &Peer, program: &Path, mode: Mode) -> Result<usize> {
     let server = start(run, peer, program, mode, USUAL_ANSWER)?;
     let mut stream = TcpStream::connect(server.address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -115,6 +115,9 @@ fn length(run: &Run, peer: &Peer, program: &PathBuf, mode: Mode) -> Result<usize
         let read = stream.read(&mut piece)?;
         ensure!(read > 0, "does not answer with Hello, world!: {}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&piece[..read]);
+    }
+    if mode == Mode::Close {
+        ensure!(stream.read(&mut [0; 1])? == 0, "does not close the connection");
     }
     ensure!(answer.starts_with(b"HTTP/1.1 200 "), "does not answer with 200: {}", String::from_utf8_lossy(&answer));
     Ok(answer.len())

@@ -1,5 +1,7 @@
 //! The comparisons, one file each.
 
+mod cgi;
+mod fastcgi;
 mod http;
 
 use anyhow::Result;
@@ -19,4 +21,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "http", title: "HTTP: one request at a time on kept connections", run: http::keep },
     Section { name: "pipelined", title: "HTTP: pipelined by 16", run: http::pipelined },
     Section { name: "close", title: "HTTP: a new connection for each request", run: http::close },
+    Section { name: "fastcgi", title: "FastCGI: kept connections", run: fastcgi::kept },
+    Section { name: "fastcgi-nginx", title: "FastCGI: behind nginx", run: fastcgi::behind_nginx },
+    Section { name: "cgi", title: "CGI: one process for each request", run: cgi::run },
 ];
