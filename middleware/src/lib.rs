@@ -1,1 +1,5 @@
-//! wgi-middleware
+#![doc = include_str!("../README.md")]
+
+pub mod lint;
+
+pub use lint::{Lint, LintLayer};
