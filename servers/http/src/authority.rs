@@ -1,0 +1,55 @@
+//! The authority of a URI: `host [ ":" port ]`, as `Host` and absolute targets have it (RFC 3986 §3.2).
+
+use std::net::Ipv6Addr;
+
+use wgi::Error;
+
+use crate::token::malformed;
+
+/// Checks an authority and gives its host, an IPv6 address with its brackets.
+///
+/// Userinfo is refused (RFC 9110 §4.2.4), and so is an empty host, which no URI of http has (RFC 9110 §4.2.1).
+pub(crate) fn host(authority: &[u8]) -> Result<&[u8], Error> {
+    let (host, port) = split(authority).ok_or_else(|| malformed("the host is not a valid one"))?;
+    let is_number = port.iter().all(u8::is_ascii_digit)
+        && std::str::from_utf8(port).is_ok_and(|digits| digits.parse::<u16>().is_ok());
+    if !port.is_empty() && !is_number {
+        return Err(malformed("the port of the host is not a valid one"));
+    }
+    Ok(host)
+}
+
+/// Splits host and port, and checks the host.
+fn split(authority: &[u8]) -> Option<(&[u8], &[u8])> {
+    let host_length = match authority {
+        [b'[', literal @ ..] => {
+            let length = literal.iter().position(|&byte| byte == b']')?;
+            std::str::from_utf8(&literal[..length]).ok()?.parse::<Ipv6Addr>().ok()?;
+            length + 2
+        }
+        _ => {
+            let length = authority.iter().position(|&byte| byte == b':').unwrap_or(authority.len());
+            is_registered_name(&authority[..length]).then_some(length)?
+        }
+    };
+    match authority.split_at(host_length) {
+        (host, []) => Some((host, &[])),
+        (host, [b':', port @ ..]) => Some((host, port)),
+        _ => None,
+    }
+}
+
+/// `reg-name`, which an IPv4 address is too, but never empty (RFC 3986 §3.2.2).
+fn is_registered_name(mut name: &[u8]) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    loop {
+        name = match name {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) => rest,
+            _ => return false,
+        }
+    }
+}

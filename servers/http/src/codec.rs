@@ -1,0 +1,243 @@
+//! The codec of one connection: where it stands in reading requests, and in writing the reply.
+
+use std::sync::Arc;
+
+use wgi::server::Framing;
+use wgi::{Error, Head};
+use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id};
+
+use crate::chunked::{Chunked, Piece};
+use crate::framing::BodyLength;
+use crate::reply::{Coding, Persistence, write_chunk_size, write_head};
+use crate::request::{Connection, Parsed};
+use crate::scan::Scan;
+use crate::settings::Settings;
+use crate::token::malformed;
+
+/// There is one exchange at a time, and it needs no number.
+const ID: Id = 0;
+/// How many empty lines may stand in front of a request: some clients end a body with one (RFC 9112 §2.2).
+const MAX_EMPTY_LINES: u8 = 4;
+
+/// The state machine of one connection.
+#[derive(Debug)]
+pub(crate) struct HttpCodec {
+    settings: Arc<Settings>,
+    connection: Connection,
+    reading: Reading,
+    /// The empty lines since the last request.
+    empty_lines: u8,
+    exchange: Exchange,
+    /// The engine closes the connection behind the next reply.
+    is_closing: bool,
+}
+
+/// What is read next.
+#[derive(Debug)]
+enum Reading {
+    /// The head of a request.
+    Head(Scan),
+    /// So many bytes of a body.
+    Sized(u64),
+    /// A chunked body.
+    Chunked(Chunked),
+    /// Nothing any more: the input was malformed.
+    Nothing,
+}
+
+/// The request that is to be answered, as far as its reply has to know it.
+#[derive(Debug)]
+struct Exchange {
+    stage: Stage,
+    is_http_11: bool,
+    is_persistent: bool,
+    is_head: bool,
+    /// The peer holds its body back until it is told to send it, and has not sent any.
+    holds_body: bool,
+}
+
+/// How far an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No request was decoded.
+    Idle,
+    /// A request was decoded.
+    Asked,
+    /// The head of the reply is written.
+    Answering(Coding),
+}
+
+impl Exchange {
+    /// Before a request is known: a reply now can only be a refusal.
+    const fn idle() -> Exchange {
+        Exchange { stage: Stage::Idle, is_http_11: true, is_persistent: true, is_head: false, holds_body: false }
+    }
+}
+
+impl HttpCodec {
+    pub(crate) fn new(settings: Arc<Settings>, connection: &ConnectionInfo) -> HttpCodec {
+        HttpCodec {
+            settings,
+            connection: Connection::new(connection),
+            reading: Reading::Head(Scan::default()),
+            empty_lines: 0,
+            exchange: Exchange::idle(),
+            is_closing: false,
+        }
+    }
+
+    fn decode_head(&mut self, mut scan: Scan, input: &[u8]) -> Result<Decoded, Error> {
+        // What is pipelined waits until the request in front of it is answered.
+        if self.exchange.stage != Stage::Idle {
+            return Ok(Decoded { used: 0, event: Event::Incomplete });
+        }
+        if scan.is_fresh() {
+            match input {
+                [] | [b'\r'] => return Ok(Decoded { used: 0, event: Event::Incomplete }),
+                [b'\r', b'\n', ..] if self.empty_lines < MAX_EMPTY_LINES => {
+                    self.empty_lines += 1;
+                    return Ok(Decoded { used: 2, event: Event::Skipped });
+                }
+                _ => {}
+            }
+        }
+        let Some(complete) = scan.advance(input, &self.settings)? else {
+            self.reading = Reading::Head(scan);
+            return Ok(Decoded { used: 0, event: Event::Incomplete });
+        };
+        let head = &input[..complete.length];
+        let Parsed { request, body, is_http_11, is_persistent, is_head } =
+            self.connection.parse(head, complete, &self.settings)?;
+        self.empty_lines = 0;
+        self.exchange =
+            Exchange { stage: Stage::Asked, is_http_11, is_persistent, is_head, holds_body: request.expects_continue };
+        self.reading = match body {
+            BodyLength::Sized(0) => Reading::Head(Scan::default()),
+            BodyLength::Sized(length) => Reading::Sized(length),
+            BodyLength::Chunked => Reading::Chunked(Chunked::new()),
+        };
+        Ok(Decoded { used: complete.length, event: Event::Request(ID, Box::new(request)) })
+    }
+
+    fn decode_sized(&mut self, left: u64, input: &[u8]) -> Decoded {
+        if left == 0 {
+            self.reading = Reading::Head(Scan::default());
+            return Decoded { used: 0, event: Event::End(ID) };
+        }
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+        if length == 0 {
+            return Decoded { used: 0, event: Event::Incomplete };
+        }
+        self.exchange.holds_body = false;
+        self.reading = Reading::Sized(left - length as u64);
+        Decoded { used: length, event: Event::Data(ID, 0..length) }
+    }
+
+    fn decode_chunked(&mut self, mut chunked: Chunked, input: &[u8]) -> Result<Decoded, Error> {
+        self.exchange.holds_body &= input.is_empty();
+        let piece = chunked.decode(input, &self.settings)?;
+        self.reading = Reading::Chunked(chunked);
+        Ok(match piece {
+            Piece::Incomplete => Decoded { used: input.len(), event: Event::Incomplete },
+            Piece::Data(range) => Decoded { used: range.end, event: Event::Data(ID, range) },
+            Piece::End(used) => {
+                self.reading = Reading::Head(Scan::default());
+                Decoded { used, event: Event::End(ID) }
+            }
+        })
+    }
+
+    fn write_reply_head(&mut self, head: &Head, framing: Framing, out: &mut Vec<u8>) {
+        let exchange = &mut self.exchange;
+        // A peer that was never told to send its body may leave it out, and then the next bytes can mean two things.
+        exchange.is_persistent &= !self.is_closing && !exchange.holds_body;
+        let is_unsized = framing.has_body && framing.length.is_none();
+        let coding = if is_unsized && exchange.is_http_11 { Coding::Chunked } else { Coding::Identity };
+        if is_unsized && !exchange.is_http_11 {
+            // HTTP/1.0 has no chunks: the body ends with the connection (RFC 9112 §6.3).
+            exchange.is_persistent = false;
+        }
+        let persistence = match (exchange.is_persistent, exchange.is_http_11) {
+            (false, _) => Persistence::Close,
+            (true, false) => Persistence::KeepAlive,
+            (true, true) => Persistence::Implied,
+        };
+        exchange.stage = Stage::Answering(coding);
+        write_head(head, framing, coding, persistence, &self.settings, out);
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.exchange.stage == Stage::Answering(Coding::Chunked)
+    }
+}
+
+impl Codec for HttpCodec {
+    fn decode(&mut self, input: &[u8], _out: &mut Vec<u8>) -> Result<Decoded, Error> {
+        let decoded = match self.reading {
+            Reading::Head(scan) => self.decode_head(scan, input),
+            Reading::Sized(left) => Ok(self.decode_sized(left, input)),
+            Reading::Chunked(chunked) => self.decode_chunked(chunked, input),
+            Reading::Nothing => Err(malformed("nothing is read behind malformed input")),
+        };
+        if decoded.is_err() {
+            self.reading = Reading::Nothing;
+        }
+        decoded
+    }
+
+    fn refuse(&mut self, error: &Error, out: &mut Vec<u8>) {
+        self.is_closing = true;
+        self.reading = Reading::Nothing;
+        if let Stage::Answering(_) = self.exchange.stage {
+            // A second head would be taken for a part of the first reply's body.
+            return;
+        }
+        let (head, body) = error.reply();
+        let has_body = !self.exchange.is_head;
+        self.write_reply_head(&head, Framing { length: Some(body.len() as u64), has_body }, out);
+        if has_body {
+            out.extend_from_slice(&body);
+        }
+    }
+
+    fn proceed(&mut self, _id: Id, out: &mut Vec<u8>) {
+        if self.exchange.holds_body && self.exchange.stage == Stage::Asked {
+            self.exchange.holds_body = false;
+            out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    fn head(&mut self, _id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) {
+        self.write_reply_head(head, framing, out);
+    }
+
+    fn frame(&mut self, _id: Id, available: u64, out: &mut Vec<u8>) -> u64 {
+        if self.is_chunked() {
+            write_chunk_size(available, out);
+        }
+        available
+    }
+
+    fn unframe(&mut self, _id: Id, _length: u64, out: &mut Vec<u8>) {
+        if self.is_chunked() {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn end(&mut self, _id: Id, out: &mut Vec<u8>) -> bool {
+        if self.is_chunked() {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        let goes_on = self.exchange.is_persistent && !self.is_closing;
+        self.exchange = Exchange::idle();
+        goes_on
+    }
+
+    fn close_after(&mut self) {
+        self.is_closing = true;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.exchange.stage == Stage::Idle && matches!(self.reading, Reading::Head(scan) if scan.is_fresh())
+    }
+}

@@ -1,0 +1,45 @@
+//! The `Date` of responses (RFC 9110 §6.6.1), written once a second in each thread.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use httpdate::HttpDate;
+
+/// How long an IMF-fixdate is (RFC 9110 §5.6.7).
+const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+/// The last second that four digits of a year can say.
+const LAST: u64 = 253_402_300_799;
+
+thread_local! {
+    /// The last second that was written, and how.
+    static NOW: Cell<(u64, [u8; LENGTH])> = const { Cell::new((u64::MAX, [b' '; LENGTH])) };
+}
+
+/// Appends the date and time of now.
+pub(crate) fn write(out: &mut Vec<u8>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(LAST);
+    let (mut second, mut text) = NOW.get();
+    if second != now {
+        second = now;
+        let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(now));
+        // It has exactly that length, so there is nothing that could fail.
+        let _ = write!(&mut text[..], "{date}");
+        NOW.set((second, text));
+    }
+    out.extend_from_slice(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_date_of_now() {
+        let before = SystemTime::now() - Duration::from_secs(1);
+        let mut out = Vec::new();
+        write(&mut out);
+        let date = httpdate::parse_http_date(std::str::from_utf8(&out).unwrap()).unwrap();
+        assert!(date >= before && date <= SystemTime::now());
+    }
+}

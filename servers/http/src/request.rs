@@ -1,0 +1,310 @@
+//! The head of a request, as an environ (RFC 3875 §4.1).
+
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+
+use httparse::Header;
+use wgi::{Environ, Error, Gateway, Scheme, StatusCode, Vars};
+use wgi_engine::{ConnectionInfo, Request, RequestBody};
+
+use crate::authority;
+use crate::framing::{BodyLength, FramingFields};
+use crate::scan::Complete;
+use crate::settings::{SOFTWARE, Settings};
+use crate::target::Target;
+use crate::token::{list, malformed};
+
+/// Up to how many fields a head is parsed on the stack.
+const FIELDS_ON_STACK: usize = 128;
+/// More than the variables take that are in every environ, beyond what the head itself gives.
+const FIXED_VARIABLES: usize = 256;
+/// What a field takes at the most beyond its name and value: `HTTP_` and two lengths of four bytes, less the colon
+/// and the CRLF that it had.
+const FIELD_OVERHEAD: usize = 10;
+
+/// What is the same in all requests of a connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+    gateway: Gateway,
+    /// The variables of it, made for the first request: most connections that are open are idle.
+    vars: Vars,
+}
+
+/// A request, and what its reply needs to know of it.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) request: Request,
+    pub(crate) body: BodyLength,
+    pub(crate) is_http_11: bool,
+    pub(crate) is_persistent: bool,
+    pub(crate) is_head: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(connection: &ConnectionInfo) -> Connection {
+        let ConnectionInfo { peer, local, gateway } = *connection;
+        Connection { peer, local, gateway, vars: Vars::new() }
+    }
+
+    /// Parses a whole head.
+    pub(crate) fn parse(&mut self, head: &[u8], complete: Complete, settings: &Settings) -> Result<Parsed, Error> {
+        if complete.fields <= FIELDS_ON_STACK {
+            self.parse_into(head, &mut [const { MaybeUninit::uninit() }; FIELDS_ON_STACK], settings)
+        } else {
+            self.parse_into(head, &mut vec![MaybeUninit::uninit(); complete.fields], settings)
+        }
+    }
+
+    fn parse_into<'a>(
+        &mut self,
+        head: &'a [u8],
+        headers: &mut [MaybeUninit<Header<'a>>],
+        settings: &Settings,
+    ) -> Result<Parsed, Error> {
+        let mut parsed = httparse::Request::new(&mut []);
+        let status = parsed.parse_with_uninit_headers(head, headers).map_err(|error| malformed(reason(error)))?;
+        let (httparse::Status::Complete(_), Some(method), Some(target), Some(minor)) =
+            (status, parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(malformed("the request head is malformed"));
+        };
+        let is_http_11 = minor == 1;
+        let known = Known::of(parsed.headers)?;
+        let body = known.framing.body_length(is_http_11)?;
+        let target_text = target;
+        let target = Target::parse(method, target_text)?;
+        let host = known.host(&target, is_http_11)?;
+        let expects_continue = is_http_11 && known.expects_continue()?;
+
+        if self.vars.is_empty() {
+            self.vars = self.variables(settings);
+        }
+        // Each part of the head stands in one variable, but the target, which stands in two, and the host.
+        let room = self.vars.as_block().len()
+            + head.len()
+            + target_text.len()
+            + host.map_or(0, <[u8]>::len)
+            + parsed.headers.len() * FIELD_OVERHEAD
+            + FIXED_VARIABLES;
+        let mut vars = Vars::with_capacity(room);
+        vars.extend(&self.vars);
+        vars.push("REQUEST_METHOD", method);
+        vars.push("SCRIPT_NAME", "");
+        vars.push("PATH_INFO", &target.path);
+        vars.push("QUERY_STRING", target.query);
+        vars.push("REQUEST_URI", target_text);
+        vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
+        match host {
+            Some(host) => vars.push("SERVER_NAME", host),
+            None => vars.push("SERVER_NAME", self.local_name()),
+        }
+        if let Some(content_type) = known.content_type {
+            vars.push("CONTENT_TYPE", content_type);
+        }
+        if let Some(content_length) = known.framing.content_length {
+            vars.push("CONTENT_LENGTH", content_length);
+        }
+        push_fields(parsed.headers, &mut vars);
+
+        let request_body = match body {
+            BodyLength::Sized(0) => RequestBody::None,
+            BodyLength::Sized(length) => RequestBody::Length(length),
+            BodyLength::Chunked => RequestBody::Unknown,
+        };
+        Ok(Parsed {
+            request: Request {
+                environ: Environ::new(vars, self.gateway),
+                body: request_body,
+                expects_continue: expects_continue && request_body != RequestBody::None,
+            },
+            body,
+            is_http_11,
+            is_persistent: !known.closes && (is_http_11 || known.keeps_alive),
+            is_head: method == "HEAD",
+        })
+    }
+
+    /// The variables that every request of the connection has.
+    fn variables(&self, settings: &Settings) -> Vars {
+        let scheme = self.gateway.url_scheme;
+        let mut vars = Vars::with_capacity(FIXED_VARIABLES);
+        vars.push("GATEWAY_INTERFACE", "CGI/1.1");
+        match &settings.server {
+            Some(server) => vars.push("SERVER_SOFTWARE", server),
+            None => vars.push("SERVER_SOFTWARE", SOFTWARE),
+        }
+        match (self.peer, self.local) {
+            (Some(peer), _) => {
+                vars.push("REMOTE_ADDR", peer.ip().to_canonical().to_string());
+                vars.push("REMOTE_PORT", peer.port().to_string());
+            }
+            // Gone before its address could be asked for: an address that no rule lets through.
+            (None, Some(_)) => vars.push("REMOTE_ADDR", "0.0.0.0"),
+            // A Unix socket.
+            (None, None) => vars.push("REMOTE_ADDR", "127.0.0.1"),
+        }
+        if let Some(local) = self.local {
+            vars.push("SERVER_ADDR", local.ip().to_canonical().to_string());
+        }
+        let port = self.local.map_or(scheme.default_port(), |local| local.port());
+        vars.push("SERVER_PORT", port.to_string());
+        vars.push("REQUEST_SCHEME", scheme.as_str());
+        if scheme == Scheme::Https {
+            vars.push("HTTPS", "on");
+        }
+        vars
+    }
+
+    /// SERVER_NAME where the request names no host (RFC 3875 §4.1.14).
+    fn local_name(&self) -> String {
+        match self.local.map(|local| local.ip().to_canonical()) {
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            None => "localhost".into(),
+        }
+    }
+}
+
+/// The fields that mean something to the server.
+#[derive(Debug, Default)]
+struct Known<'a> {
+    host: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    framing: FramingFields<'a>,
+    /// `Expect`, and that there is a member other than `100-continue`.
+    expects: bool,
+    expects_other: bool,
+    /// The options of `Connection` (RFC 9112 §9.3).
+    closes: bool,
+    keeps_alive: bool,
+}
+
+impl<'a> Known<'a> {
+    fn of(fields: &[Header<'a>]) -> Result<Known<'a>, Error> {
+        let mut known = Known::default();
+        for Header { name, value } in fields {
+            match Field::of(name) {
+                Field::Host => {
+                    if known.host.replace(value).is_some() {
+                        return Err(malformed("Host is repeated"));
+                    }
+                }
+                Field::ContentType => {
+                    if known.content_type.replace(value).is_some() {
+                        return Err(malformed("Content-Type is repeated"));
+                    }
+                }
+                Field::ContentLength => {
+                    known.framing.is_repeated |= known.framing.content_length.replace(value).is_some();
+                }
+                Field::TransferEncoding => {
+                    known.framing.is_repeated |= known.framing.transfer_encoding.replace(value).is_some();
+                }
+                Field::Connection => {
+                    known.closes |= list(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+                    known.keeps_alive |= list(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+                }
+                Field::Expect => {
+                    known.expects = true;
+                    known.expects_other |= !value.eq_ignore_ascii_case(b"100-continue");
+                }
+                Field::Dropped | Field::Other => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// The host of the request: of its target, or of `Host` (RFC 9112 §3.2, §3.3).
+    ///
+    /// Where both are there the target counts; a `Host` that says something else is refused, for whatever stood in
+    /// front of us may have gone by that one.
+    fn host(&self, target: &Target<'a>, is_http_11: bool) -> Result<Option<&'a [u8]>, Error> {
+        let field = self.host.map(|value| authority::host(value).map(|host| (value, host))).transpose()?;
+        match (field, target.authority) {
+            (None, _) if is_http_11 => Err(malformed("Host is missing")),
+            (Some((value, _)), Some((authority, _))) if !value.eq_ignore_ascii_case(authority) => {
+                Err(malformed("Host and the request target name different hosts"))
+            }
+            (field, authority) => Ok(authority.or(field).map(|(_, host)| host)),
+        }
+    }
+
+    /// `Expect: 100-continue` (RFC 9110 §10.1.1).
+    fn expects_continue(&self) -> Result<bool, Error> {
+        if self.expects_other {
+            return Err(Error::refused(StatusCode::EXPECTATION_FAILED, "only `100-continue` can be expected"));
+        }
+        Ok(self.expects)
+    }
+}
+
+/// What a field is to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Host,
+    ContentType,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Expect,
+    /// The environ does not have it.
+    Dropped,
+    Other,
+}
+
+impl Field {
+    fn of(name: &str) -> Field {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            2 if is("te") => Field::Dropped,
+            4 if is("host") => Field::Host,
+            5 if is("proxy") => Field::Dropped,
+            6 if is("expect") => Field::Expect,
+            7 if is("trailer") || is("upgrade") => Field::Dropped,
+            10 if is("connection") => Field::Connection,
+            10 if is("keep-alive") => Field::Dropped,
+            12 if is("content-type") => Field::ContentType,
+            14 if is("content-length") => Field::ContentLength,
+            16 if is("proxy-connection") => Field::Dropped,
+            17 if is("transfer-encoding") => Field::TransferEncoding,
+            _ if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => Field::Other,
+            _ => Field::Dropped,
+        }
+    }
+
+    /// Whether it becomes an `HTTP_` variable.
+    fn is_variable(self) -> bool {
+        matches!(self, Field::Host | Field::Expect | Field::Other)
+    }
+}
+
+/// Appends the fields as variables, each name once.
+fn push_fields(fields: &[Header<'_>], vars: &mut Vars) {
+    for (index, field) in fields.iter().enumerate() {
+        let is_same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(field.name);
+        let (before, behind) = fields.split_at(index);
+        if !Field::of(field.name).is_variable() || before.iter().any(|other| is_same(&other)) {
+            continue;
+        }
+        // The rest of a list is joined in a block of its own, for repeats are rare.
+        let separator: &[u8] = if field.name.eq_ignore_ascii_case("cookie") { b"; " } else { b", " };
+        let mut value = Cow::Borrowed(field.value);
+        for other in behind.iter().skip(1).filter(is_same) {
+            value.to_mut().extend_from_slice(separator);
+            value.to_mut().extend_from_slice(other.value);
+        }
+        vars.push_field(field.name.as_bytes(), &value);
+    }
+}
+
+fn reason(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::HeaderName => "the name of a header field is no token, or not followed by a colon",
+        httparse::Error::HeaderValue => "the value of a header field holds a control character",
+        httparse::Error::Token => "the request line is not a method, a target and a version",
+        _ => "the request head is malformed",
+    }
+}
