@@ -2,7 +2,9 @@
 //!
 //! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. The
 //! monitor looks each millisecond, while there is work, whether a leader has been in the same turn since its last
-//! look, and if so gives the reactor to a spare, or to a new thread while there are fewer than allowed.
+//! look, and if so gives the reactor to a spare, or to a new thread while there are fewer than allowed. Applications
+//! that were slow will be slow again: for a while after that it looks more often, so that many slow requests in a row
+//! do not add up to a delay for the fast ones among them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,10 +18,16 @@ use crate::options::Options;
 use crate::reactor::{Left, Reactor};
 use crate::turn::Worker;
 
-/// How long a leader may be in one turn before another thread takes over.
+/// How often the monitor looks, while no application was slow lately.
 const TICK: Duration = Duration::from_millis(1);
 
-/// For how many ticks without a turn the monitor goes on looking.
+/// How often it looks when one was.
+const ALERT_TICK: Duration = Duration::from_micros(50);
+
+/// For how many looks it stays alert.
+const ALERT: u32 = 500;
+
+/// For how many looks without a turn it goes on looking.
 const RESTLESS: u32 = 100;
 
 /// What all threads of an engine know.
@@ -209,12 +217,16 @@ impl Pool {
         let mut seen = vec![None; self.reactors.len()];
         let mut turns = 0;
         let mut quiet = 0;
+        let mut alert: u32 = 0;
         while !self.lock().over {
-            thread::sleep(TICK);
+            alert = alert.saturating_sub(1);
+            thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
             for (number, reactor) in self.reactors.iter().enumerate() {
-                if reactor.depose(&mut seen[number])
-                    && let Err(error) = self.assign(number)
-                {
+                if !reactor.depose(&mut seen[number]) {
+                    continue;
+                }
+                alert = ALERT;
+                if let Err(error) = self.assign(number) {
                     tracing::error!("no thread could be started: {error}");
                 }
             }

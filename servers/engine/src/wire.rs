@@ -101,7 +101,8 @@ impl Wire {
     /// # Errors
     /// When the peer sent what is malformed.
     pub(crate) fn receive(&mut self, now: Instant) -> Result<Step, Error> {
-        if !self.inbox.is_empty() {
+        // A body may be complete with nothing behind it: only the codec knows.
+        if !self.inbox.is_empty() || self.is_receiving() {
             let Decoded { used, event } = self.codec.decode(self.inbox.bytes(), &mut self.outbox.tail)?;
             let step = match event {
                 Event::Incomplete => None,
@@ -191,6 +192,10 @@ impl Wire {
         if let Some(incoming) = self.incoming_mut(id) {
             incoming.progress = progress;
         }
+    }
+
+    fn is_receiving(&self) -> bool {
+        self.incoming.iter().any(|incoming| incoming.progress == Progress::Receiving)
     }
 
     pub(crate) fn incoming_mut(&mut self, id: Id) -> Option<&mut Incoming> {
