@@ -1,0 +1,575 @@
+//! One connection: records in, events out; parts of a reply in, records out.
+//!
+//! Decoding is one switch over the type of a record. What is short and of fixed size (headers, BEGIN_REQUEST, a query
+//! for values) is waited for in the input; the content of streams is taken as it comes, in any pieces. PARAMS collect
+//! in a buffer of their request, which grows by what came and never by what a length promised. STDIN is not copied.
+//!
+//! A request is in the list from its BEGIN_REQUEST to its END_REQUEST. Records of a request that isn't there are
+//! skipped: the web server may have sent them before it knew of the end (specification §4.3, §5.4).
+
+use std::mem;
+use std::sync::Arc;
+
+use wgi::server::Framing;
+use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode, Vars, header};
+use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id, Request, RequestBody};
+
+use crate::environ;
+use crate::record::{
+    ABORT_REQUEST, AUTHORIZER, BEGIN_REQUEST, BeginRequest, EndRequest, GET_VALUES, GET_VALUES_RESULT, HEADER_LEN,
+    Header, KEEP_CONN, MAX_LENGTH, NULL_REQUEST_ID, OVERLOADED, PARAMS, REQUEST_COMPLETE, RESPONDER, STDERR, STDIN,
+    STDOUT, UNKNOWN_ROLE, UNKNOWN_TYPE, VERSION_1, write_stream, write_stream_end, write_unknown_type,
+};
+use crate::settings::Settings;
+use crate::values;
+
+/// The most payload in one record: the largest multiple of eight.
+const MAX_PAYLOAD: usize = MAX_LENGTH - 7;
+
+/// What is appended to the variables of a request, in bytes, as a rule.
+const SPARE: usize = 128;
+
+/// The state of one connection.
+pub(crate) struct FastCgiCodec {
+    settings: Arc<Settings>,
+    gateway: Gateway,
+    /// What is left of the record that has begun.
+    current: Current,
+    /// From BEGIN_REQUEST to END_REQUEST. A handful at the most, and one as a rule: a search from the front is quickest.
+    requests: Vec<Open>,
+    /// A request whose body has come to its declared length, which is yet to be said.
+    complete: Option<Id>,
+    /// A request that is answered when the engine asks for the refusal of the error that it got.
+    refused: Option<Open>,
+    /// Where the record of a head stands in the output, for the first piece of payload to join it.
+    joinable: Option<Joinable>,
+    /// The connection is closed behind the last of the requests that are open.
+    is_closing: bool,
+    /// The last request is over without a reply, and the web server waits for the connection's end.
+    is_over: bool,
+}
+
+/// A request that is open.
+struct Open {
+    id: Id,
+    role: u16,
+    keep_conn: bool,
+    stage: Stage,
+    has_stdout: bool,
+    has_stderr: bool,
+}
+
+/// How much of a request has come in.
+enum Stage {
+    Params(Vec<u8>),
+    /// The body, with what is left of its declared length.
+    Stdin(Option<u64>),
+    Complete,
+}
+
+/// What is left of a record: content, and then padding.
+#[derive(Clone, Copy, Default)]
+struct Current {
+    record_type: u8,
+    id: Id,
+    content: usize,
+    padding: usize,
+}
+
+/// A STDOUT record at the end of the output, in bytes from its start.
+#[derive(Clone, Copy)]
+struct Joinable {
+    header: Header,
+    start: usize,
+}
+
+impl FastCgiCodec {
+    pub(crate) fn new(settings: Arc<Settings>, connection: &ConnectionInfo) -> FastCgiCodec {
+        FastCgiCodec {
+            settings,
+            gateway: connection.gateway,
+            current: Current::default(),
+            requests: Vec::new(),
+            complete: None,
+            refused: None,
+            joinable: None,
+            is_closing: false,
+            is_over: false,
+        }
+    }
+
+    fn position(&self, id: Id) -> Option<usize> {
+        self.requests.iter().position(|open| open.id == id)
+    }
+
+    fn find(&mut self, id: Id) -> Option<&mut Open> {
+        self.requests.iter_mut().find(|open| open.id == id)
+    }
+
+    // In: records.
+
+    /// Takes the header of a record, and what is decided by the header alone: gives how many bytes that were, and what
+    /// it came to. `None` when more of the input is needed, which starts with the header.
+    fn begin_record(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Option<(usize, Step)>, Error> {
+        let Some((header, rest)) = input.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        let header = Header::parse(header);
+        if header.version != VERSION_1 {
+            return Err(malformed("a FastCGI record of an unknown version"));
+        }
+        let Header { request_id: id, record_type, .. } = header;
+        let length = usize::from(header.content_length);
+        self.current = Current { record_type, id, content: length, padding: header.padding_length.into() };
+        let mut used = HEADER_LEN;
+        let step = match (id, record_type) {
+            (NULL_REQUEST_ID, GET_VALUES) | (1.., BEGIN_REQUEST) => {
+                let most = if id == NULL_REQUEST_ID { values::MAX_QUERY } else { BeginRequest::LEN };
+                if length > most {
+                    return Err(malformed("a BEGIN_REQUEST or GET_VALUES record that is too long"));
+                }
+                let Some(content) = rest.get(..length) else {
+                    self.current = Current::default();
+                    return Ok(None);
+                };
+                self.current.content = 0;
+                used += length;
+                if id == NULL_REQUEST_ID {
+                    self.get_values(content, out)?
+                } else {
+                    self.begin_request(id, content, out)?
+                }
+            }
+            // An answer to a question that nobody asked is not answered in turn.
+            (NULL_REQUEST_ID, UNKNOWN_TYPE | GET_VALUES_RESULT) => Step::On,
+            (NULL_REQUEST_ID, _) => {
+                write_unknown_type(record_type, out);
+                Step::Done(Event::Skipped)
+            }
+            (_, PARAMS) if length > 0 => self.begin_params(id, length, out)?,
+            (_, PARAMS) => {
+                let (step, more) = self.end_params(id, rest, out)?;
+                used += more;
+                step
+            }
+            (_, STDIN) => self.begin_stdin(id, length, out)?,
+            (_, ABORT_REQUEST) => self.abort(id, out),
+            // DATA is for Filters. Of a type that is not known, UNKNOWN_TYPE tells for management records only (§4.2).
+            _ => Step::On,
+        };
+        Ok(Some((used, step)))
+    }
+
+    fn get_values(&mut self, query: &[u8], out: &mut Vec<u8>) -> Result<Step, Error> {
+        values::answer(query, self.settings.max_connections, out)
+            .map_err(|_| malformed("a GET_VALUES record with lengths that do not add up"))?;
+        Ok(Step::Done(Event::Skipped))
+    }
+
+    fn begin_request(&mut self, id: Id, content: &[u8], out: &mut Vec<u8>) -> Result<Step, Error> {
+        let Ok(content) = content.try_into() else { return Err(malformed("a BEGIN_REQUEST record that is too short")) };
+        let BeginRequest { role, flags } = BeginRequest::parse(content);
+        if self.position(id).is_some() {
+            return Err(malformed("BEGIN_REQUEST with the id of a request that is open"));
+        }
+        let stage = Stage::Params(Vec::new());
+        let open = Open { id, role, keep_conn: flags & KEEP_CONN != 0, stage, has_stdout: false, has_stderr: false };
+        let (protocol_status, reason) = match role {
+            _ if self.requests.len() >= self.settings.max_requests => {
+                (OVERLOADED, "too many requests on one connection")
+            }
+            RESPONDER | AUTHORIZER => {
+                self.requests.push(open);
+                return Ok(Step::On);
+            }
+            _ => (UNKNOWN_ROLE, "a FastCGI role that is neither Responder nor Authorizer"),
+        };
+        EndRequest { app_status: 0, protocol_status }.write(id, out);
+        if self.goes_on_without(&open) {
+            return Ok(Step::Done(Event::Skipped));
+        }
+        Err(Error::refused(StatusCode::NOT_IMPLEMENTED, reason))
+    }
+
+    /// Content of PARAMS is to come, which has to be awaited, and fit.
+    fn begin_params(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let most = self.settings.max_params;
+        let Some(index) = self.position(id) else { return Ok(Step::On) };
+        let Some(Stage::Params(params)) = self.requests.get(index).map(|open| &open.stage) else {
+            return Err(malformed("PARAMS behind the end of PARAMS"));
+        };
+        if params.len().saturating_add(length) > most {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            let error = Error::refused(status, format!("the request's variables are over the limit of {most} bytes"));
+            return self.turn_away(index, error, out);
+        }
+        Ok(Step::On)
+    }
+
+    /// The end of the PARAMS stream: the request's head is complete.
+    ///
+    /// Of a request without a body the end of STDIN mostly comes with it: where that follows, in the input behind this
+    /// header, it is taken too, and how many bytes that were is given.
+    fn end_params(&mut self, id: Id, rest: &[u8], out: &mut Vec<u8>) -> Result<(Step, usize), Error> {
+        let Some(index) = self.position(id) else { return Ok((Step::On, 0)) };
+        let Some(open) = self.requests.get_mut(index) else { return Ok((Step::On, 0)) };
+        let Stage::Params(params) = &mut open.stage else { return Err(malformed("PARAMS behind the end of PARAMS")) };
+        let vars = Vars::from_block(mem::take(params))
+            .map_err(|error| Error::refused(StatusCode::BAD_REQUEST, format!("a malformed PARAMS stream: {error}")))?;
+        let normal = match environ::normalise(vars, self.settings.script_name.as_deref()) {
+            Ok(normal) => normal,
+            Err(error) => return Ok((self.turn_away(index, error, out)?, 0)),
+        };
+        let environ::Normal { mut vars, scheme, length } = normal;
+        let is_authorizer = open.role == AUTHORIZER;
+        if is_authorizer {
+            vars.set("FCGI_ROLE", "AUTHORIZER");
+        }
+        let mut more = 0;
+        let body = match length {
+            // An Authorizer is not given a body (§6.3).
+            _ if is_authorizer => RequestBody::None,
+            Some(length @ 1..) => RequestBody::Length(length),
+            _ => match stdin_end(id, rest.get(self.current.padding..).unwrap_or_default()) {
+                Some(length) => {
+                    more = self.current.padding + length;
+                    self.current.padding = 0;
+                    RequestBody::None
+                }
+                None => RequestBody::Unknown,
+            },
+        };
+        open.stage = match body {
+            RequestBody::None => Stage::Complete,
+            RequestBody::Length(length) => Stage::Stdin(Some(length)),
+            RequestBody::Unknown => Stage::Stdin(None),
+        };
+        let mut gateway = self.gateway;
+        gateway.url_scheme = scheme;
+        let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
+        Ok((Step::Done(Event::Request(id, Box::new(request))), more))
+    }
+
+    /// Content of STDIN is to come, or the stream's end.
+    fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
+        match self.find(id).map(|open| &open.stage) {
+            Some(Stage::Stdin(_)) if length == 0 => Ok(self.end_stdin(id, out)),
+            Some(Stage::Params(_)) => Err(malformed("STDIN before the end of PARAMS")),
+            // What goes beyond CONTENT_LENGTH is no part of the body.
+            Some(Stage::Stdin(_) | Stage::Complete) | None => Ok(Step::On),
+        }
+    }
+
+    /// The end of the STDIN stream.
+    fn end_stdin(&mut self, id: Id, out: &mut Vec<u8>) -> Step {
+        let Some(open) = self.find(id) else { return Step::On };
+        match open.stage {
+            Stage::Stdin(None) => {
+                open.stage = Stage::Complete;
+                Step::Done(Event::End(id))
+            }
+            // A body that is cut short must not look whole: the request is over, and its client is told why.
+            Stage::Stdin(Some(_)) => {
+                let error = Error::refused(StatusCode::BAD_REQUEST, "the request body is shorter than CONTENT_LENGTH");
+                self.end_early(id, Some(&error), out);
+                Step::Done(Event::Abort(id))
+            }
+            Stage::Params(_) | Stage::Complete => Step::On,
+        }
+    }
+
+    /// ABORT_REQUEST (§5.4).
+    fn abort(&mut self, id: Id, out: &mut Vec<u8>) -> Step {
+        let Some(open) = self.find(id) else { return Step::On };
+        let is_known = !matches!(open.stage, Stage::Params(_));
+        self.end_early(id, None, out);
+        Step::Done(if is_known { Event::Abort(id) } else { Event::Skipped })
+    }
+
+    /// Takes content that stands at the front of `input`: gives its length, and of a body how much of it is for the
+    /// application.
+    fn take_content(&mut self, input: &[u8]) -> (usize, usize) {
+        let Current { record_type, id, content, .. } = self.current;
+        let piece = input.get(..content).unwrap_or(input);
+        self.current.content -= piece.len();
+        let Some(open) = self.find(id) else { return (piece.len(), 0) };
+        match (record_type, &mut open.stage) {
+            (PARAMS, Stage::Params(params)) => {
+                if params.is_empty() {
+                    // With room for what is appended to the variables, so that they are not moved for it.
+                    params.reserve_exact(piece.len() + SPARE);
+                }
+                params.extend_from_slice(piece);
+            }
+            (STDIN, Stage::Stdin(None)) => return (piece.len(), piece.len()),
+            (STDIN, Stage::Stdin(Some(left))) => {
+                let length = piece.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= length as u64;
+                if *left == 0 {
+                    open.stage = Stage::Complete;
+                    self.complete = Some(id);
+                }
+                return (piece.len(), length);
+            }
+            _ => {}
+        }
+        (piece.len(), 0)
+    }
+
+    // Ends.
+
+    /// Whether the connection can go on when this request, which is no longer in the list, is over.
+    fn goes_on_without(&mut self, open: &Open) -> bool {
+        self.is_closing |= !open.keep_conn;
+        // The last one closes.
+        !self.is_closing || !self.requests.is_empty()
+    }
+
+    /// Ends a request before the engine does: it is answered with `error`, if there is one and it is not too late.
+    fn end_early(&mut self, id: Id, error: Option<&Error>, out: &mut Vec<u8>) {
+        let Some(index) = self.position(id) else { return };
+        let open = self.requests.remove(index);
+        match error {
+            Some(error) if !open.has_stdout => answer(&open, error, out),
+            Some(_) => open.write_end(1, out),
+            None => open.write_end(0, out),
+        }
+        self.is_over = !self.goes_on_without(&open);
+    }
+
+    /// Answers a request that cannot be served. Where the connection is to end with it, that is by an error, so that the
+    /// log has it.
+    fn turn_away(&mut self, index: usize, error: Error, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let open = self.requests.remove(index);
+        if self.goes_on_without(&open) {
+            answer(&open, &error, out);
+            return Ok(Step::Done(Event::Skipped));
+        }
+        self.refused = Some(open);
+        Err(error)
+    }
+
+    fn over(&mut self, id: Id, app_status: u32, out: &mut Vec<u8>) -> bool {
+        match self.position(id) {
+            Some(index) => {
+                let open = self.requests.remove(index);
+                open.write_end(app_status, out);
+                self.complete = self.complete.filter(|&complete| complete != id);
+                self.goes_on_without(&open)
+            }
+            // It was taken back.
+            None => !self.is_over,
+        }
+    }
+}
+
+/// What a piece of input came to.
+enum Step {
+    On,
+    Done(Event),
+}
+
+impl Codec for FastCgiCodec {
+    fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Decoded, Error> {
+        if self.is_over {
+            return Err(PeerError::Disconnected { doing: "having taken its request back" }.into());
+        }
+        if let Some(id) = self.complete.take() {
+            return Ok(Decoded { used: 0, event: Event::End(id) });
+        }
+        let mut used = 0;
+        loop {
+            let rest = input.get(used..).unwrap_or_default();
+            if self.current.content > 0 {
+                if rest.is_empty() {
+                    return Ok(Decoded { used, event: Event::Incomplete });
+                }
+                let (length, data) = self.take_content(rest);
+                let start = used;
+                used += length;
+                if data > 0 {
+                    return Ok(Decoded { used, event: Event::Data(self.current.id, start..start + data) });
+                }
+            } else if self.current.padding > 0 {
+                let length = self.current.padding.min(rest.len());
+                self.current.padding -= length;
+                used += length;
+                if self.current.padding > 0 {
+                    return Ok(Decoded { used, event: Event::Incomplete });
+                }
+            } else {
+                match self.begin_record(rest, out)? {
+                    None => return Ok(Decoded { used, event: Event::Incomplete }),
+                    Some((length, step)) => {
+                        used += length;
+                        if let Step::Done(event) = step {
+                            return Ok(Decoded { used, event });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: &Error, out: &mut Vec<u8>) {
+        if let Some(open) = self.refused.take() {
+            answer(&open, error, out);
+        } else if matches!(error, Error::Peer(PeerError::Timeout { .. })) {
+            // What is broken off for its slowness is told so. Malformed records have no answer (§3.5 wants none).
+            for open in self.requests.drain(..).filter(|open| !open.has_stdout) {
+                answer(&open, error, out);
+            }
+        }
+    }
+
+    fn head(&mut self, id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) {
+        let Some(open) = self.find(id) else { return };
+        open.has_stdout = true;
+        let start = out.len();
+        self.joinable = write_head(id, head, framing, out).map(|header| Joinable { header, start });
+    }
+
+    fn frame(&mut self, id: Id, available: u64, out: &mut Vec<u8>) -> u64 {
+        let length = usize::try_from(available).unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD);
+        if let Some(Joinable { header, start }) = self.joinable.take()
+            && header.request_id == id
+            && let Some(joined) = usize::from(header.content_length).checked_add(length)
+            && let Ok(content_length) = u16::try_from(joined)
+            // Only if it still stands there, and nothing behind it.
+            && out.len() == start + HEADER_LEN + usize::from(header.content_length)
+            && let Some(place) = out.get_mut(start..start + HEADER_LEN)
+            && *place == header.to_bytes()
+        {
+            place.copy_from_slice(&Header { content_length, ..header }.to_bytes());
+            return length as u64;
+        }
+        // A reply that goes on although its request was taken back keeps to records too, which the peer skips.
+        out.extend_from_slice(&Header::new(STDOUT, id, length as u16).to_bytes());
+        length as u64
+    }
+
+    fn unframe(&mut self, _id: Id, _length: u64, _out: &mut Vec<u8>) {
+        // Records are not padded: nothing on either side is aligned for it.
+    }
+
+    fn has_errors(&self) -> bool {
+        true
+    }
+
+    fn errors(&mut self, id: Id, text: &[u8], out: &mut Vec<u8>) {
+        if let Some(open) = self.find(id) {
+            open.has_stderr |= !text.is_empty();
+            write_stream(STDERR, id, text, out);
+        }
+    }
+
+    fn end(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
+        self.over(id, 0, out)
+    }
+
+    fn cut(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
+        match self.requests.as_slice() {
+            // The connection breaks off without END_REQUEST: no web server takes that for a whole response.
+            [open] if open.id == id => {
+                self.requests.clear();
+                false
+            }
+            _ => self.over(id, 1, out),
+        }
+    }
+
+    fn close_after(&mut self) {
+        self.is_closing = true;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.current.content == 0
+            && self.current.padding == 0
+            && self.complete.is_none()
+            && self.requests.iter().all(|open| matches!(open.stage, Stage::Complete))
+    }
+
+    fn is_multiplexed(&self) -> bool {
+        true
+    }
+}
+
+impl Open {
+    /// Ends the streams that were opened, and the request.
+    fn write_end(&self, app_status: u32, out: &mut Vec<u8>) {
+        if self.has_stderr {
+            write_stream_end(STDERR, self.id, out);
+        }
+        if self.has_stdout {
+            write_stream_end(STDOUT, self.id, out);
+        }
+        EndRequest { app_status, protocol_status: REQUEST_COMPLETE }.write(self.id, out);
+    }
+}
+
+/// The length of the record that ends STDIN of this request, if `input` starts with all of it.
+fn stdin_end(id: Id, input: &[u8]) -> Option<usize> {
+    let header = Header::parse(input.first_chunk()?);
+    let padding_length = header.padding_length;
+    let length = HEADER_LEN + usize::from(padding_length);
+    let is_end = header == Header { padding_length, ..Header::new(STDIN, id, 0) };
+    (is_end && input.len() >= length).then_some(length)
+}
+
+/// Answers a request with the response that an error maps to, and ends it.
+fn answer(open: &Open, error: &Error, out: &mut Vec<u8>) {
+    let (head, body) = error.reply();
+    let framing = Framing { length: Some(body.len() as u64), has_body: true };
+    write_head(open.id, &head, framing, out);
+    write_stream(STDOUT, open.id, &body, out);
+    write_stream_end(STDOUT, open.id, out);
+    open.write_end(0, out);
+}
+
+/// Writes a head in the form of CGI (RFC 3875 §6) into a STDOUT record, or into more where it is longer than one.
+/// Gives the header if it was one.
+fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) -> Option<Header> {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER_LEN]);
+    out.extend_from_slice(b"Status: ");
+    out.extend_from_slice(head.status.code().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(head.status.reason());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in &head.headers {
+        if name == header::CONTENT_LENGTH {
+            continue;
+        }
+        push_field(name.as_str().as_bytes(), value.as_bytes(), out);
+    }
+    if let Some(length) = framing.length {
+        push_field(b"content-length", itoa::Buffer::new().format(length).as_bytes(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+
+    let length = out.len() - start - HEADER_LEN;
+    match u16::try_from(length) {
+        Ok(length) => {
+            let header = Header::new(STDOUT, id, length);
+            if let Some(place) = out.get_mut(start..start + HEADER_LEN) {
+                place.copy_from_slice(&header.to_bytes());
+            }
+            Some(header)
+        }
+        Err(_) => {
+            let text = out.split_off(start + HEADER_LEN);
+            out.truncate(start);
+            write_stream(STDOUT, id, &text, out);
+            None
+        }
+    }
+}
+
+fn push_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn malformed(reason: &'static str) -> Error {
+    Error::refused(StatusCode::BAD_REQUEST, reason)
+}
