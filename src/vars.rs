@@ -122,16 +122,19 @@ impl Vars {
         found
     }
 
-    /// Keeps the pairs for which `keep(name, value)` says so. The block is copied only when one goes.
+    /// Keeps the pairs for which `keep(name, value)` says so. What stands behind one that goes is moved up, once.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let mut at = 0;
+        let (mut at, mut kept) = (0, 0);
         while let Some(pair) = pair_at(&self.block, at) {
-            if keep(&self.block[pair.name], &self.block[pair.value.clone()]) {
-                at = pair.value.end;
-            } else {
-                self.block.drain(pair.start..pair.value.end);
+            at = pair.value.end;
+            if keep(&self.block[pair.name], &self.block[pair.value]) {
+                if kept < pair.start {
+                    self.block.copy_within(pair.start..at, kept);
+                }
+                kept += at - pair.start;
             }
         }
+        self.block.truncate(kept);
     }
 
     /// The pairs in the order in which they stand.
@@ -246,6 +249,18 @@ mod tests {
         vars.push("A", "3");
         vars.set("A", "4");
         assert_eq!(vars.iter().collect::<Vec<_>>(), [(&b"B"[..], &b"2"[..]), (b"A", b"4")]);
+    }
+
+    #[test]
+    fn what_is_retained_keeps_its_order() {
+        let mut vars = Vars::new();
+        for name in ["A", "BB", "A", "CCC", "A"] {
+            vars.push(name, name);
+        }
+        vars.retain(|name, _| name != b"A");
+        assert_eq!(vars.iter().collect::<Vec<_>>(), [(&b"BB"[..], &b"BB"[..]), (b"CCC", b"CCC")]);
+        vars.retain(|_, _| false);
+        assert!(vars.is_empty());
     }
 
     #[test]
