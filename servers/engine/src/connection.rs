@@ -206,7 +206,7 @@ impl Connection {
         }
         if wire.codec.is_idle() && wire.inbox.is_empty() {
             self.head_since = None;
-            if turn.stopping {
+            if turn.is_stopping() {
                 return Flow::Stop(Verdict::Close);
             }
             return park(turn.now + self.options.keep_alive_timeout);
@@ -407,7 +407,6 @@ impl Connection {
     }
 
     fn send(&mut self, part: Part, turn: &mut Turn<'_>) -> Flow {
-        let stopping = turn.stopping;
         let (Some(wire), Some(exchange)) = (self.wire.as_mut(), self.exchange.as_mut()) else {
             return Flow::Stop(Verdict::Close);
         };
@@ -418,7 +417,7 @@ impl Connection {
         exchange.send_errors(wire);
         match part {
             Part::Head(head, framing) => {
-                if stopping || wire.leaves_too_much(exchange.id, &self.options) {
+                if turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options) {
                     wire.codec.close_after();
                 }
                 wire.codec.head(exchange.id, &head, framing, &mut wire.outbox.tail);
@@ -544,7 +543,7 @@ impl Connection {
 
     fn linger(&mut self, deadline: Instant) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-        wire.inbox.consume(usize::MAX);
+        wire.inbox.clear();
         match wire.socket.read(wire.inbox.room()) {
             Ok(Tried::Done(length)) if length > 0 && Instant::now() < deadline => Flow::On,
             Ok(Tried::Blocked) => park(deadline),

@@ -23,10 +23,14 @@ impl Inbox {
 
     pub(crate) fn consume(&mut self, length: usize) {
         self.at = (self.at + length).min(self.buffer.len());
-        if self.at == self.buffer.len() {
-            self.buffer.clear();
-            self.at = 0;
+        if self.is_empty() {
+            self.clear();
         }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.at = 0;
     }
 
     /// The buffer to read into, with spare capacity behind what is there.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
@@ -203,7 +204,19 @@ impl Pool {
                 continue;
             };
             drop(crew);
-            let left = self.reactors[number].lead(&self, &mut worker);
+            let reactor = &self.reactors[number];
+            let generation = reactor.generation();
+            // What an application does is caught where it is called. Should anything else panic, it costs that
+            // connection, and neither the thread nor the reactor.
+            let lead = AssertUnwindSafe(|| reactor.lead(&self, &mut worker, generation));
+            let left = catch_unwind(lead).unwrap_or_else(|_| {
+                tracing::error!("a worker panicked outside of an application; its connection is lost");
+                worker = Worker::new();
+                if reactor.resign(generation) {
+                    self.lock().leaderless.push_back(number);
+                }
+                Left::Deposed
+            });
             crew = self.lock();
             if left == Left::Stopped {
                 crew.stopped += 1;

@@ -214,12 +214,27 @@ impl Reactor {
         let mut state = self.lock();
         let stuck = state.turn.is_some() && state.turn == *last;
         if stuck {
-            state.generation += 1;
-            state.turn = None;
-            self.generation.store(state.generation, Ordering::Relaxed);
+            self.succeed(&mut state);
         }
         *last = state.turn;
         stuck
+    }
+
+    /// Gives the lead up, if this generation still has it; says whether it had.
+    pub(crate) fn resign(&self, generation: u64) -> bool {
+        let mut state = self.lock();
+        let leads = state.generation == generation;
+        if leads {
+            self.succeed(&mut state);
+        }
+        leads
+    }
+
+    /// From here on the next generation leads.
+    fn succeed(&self, state: &mut State) {
+        state.generation += 1;
+        state.turn = None;
+        self.generation.store(state.generation, Ordering::Relaxed);
     }
 
     /// How many turns there were: that this stands still tells the monitor that it can rest.
@@ -228,8 +243,7 @@ impl Reactor {
     }
 
     /// Leads until another thread does, or until the engine has stopped.
-    pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker) -> Left {
-        let generation = self.generation();
+    pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker, generation: u64) -> Left {
         let mut events = Vec::with_capacity(EVENTS);
         // How many of the queue have their turn before the system is asked for more.
         let mut batch = 0;

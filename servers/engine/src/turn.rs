@@ -79,8 +79,6 @@ pub(crate) struct Turn<'a> {
     pub(crate) inbox: &'a mut Vec<u8>,
     pub(crate) outbox: &'a mut Vec<u8>,
     pub(crate) tally: &'a mut Tally,
-    /// The engine is about to stop: a reply says that it is the last.
-    pub(crate) stopping: bool,
     reactor: &'a Arc<Reactor>,
     token: Token,
     generation: u64,
@@ -100,7 +98,6 @@ impl<'a> Turn<'a> {
             inbox: &mut worker.inbox,
             outbox: &mut worker.outbox,
             tally: &mut worker.tally,
-            stopping: reactor.is_stopping(),
             reactor,
             token,
             generation,
@@ -116,6 +113,11 @@ impl<'a> Turn<'a> {
     /// Whether others are to have their turn: this one was long, or another thread leads by now.
     pub(crate) fn is_spent(&self) -> bool {
         self.exchanges >= EXCHANGES || self.reactor.generation() != self.generation
+    }
+
+    /// Whether the engine is about to stop, so that a reply says that it is the last.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.reactor.is_stopping()
     }
 
     /// A waker that gives this connection another turn.

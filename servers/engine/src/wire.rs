@@ -248,7 +248,7 @@ impl Wire {
                 Err(error) => {
                     // The rest of the connection is of no use; the response may still be sent.
                     self.ended = true;
-                    self.inbox.consume(usize::MAX);
+                    self.inbox.clear();
                     return Err(error.into());
                 }
             }

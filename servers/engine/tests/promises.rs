@@ -1,0 +1,524 @@
+//! What the engine promises, each promise over real sockets: slow peers hold no worker, slow applications delay
+//! nobody, a panic costs one response, a stop is graceful.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wgi::{App, Body, Bytes, Environ, Error, StartResponse, StatusCode, header};
+use wgi_engine::{Address, Engine, Handle, Listener, Options};
+use wgi_http::Http;
+
+/// How long a test waits for what must come; no test waits for it to be over.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An engine that runs for the time of a test.
+struct Server {
+    address: SocketAddr,
+    handle: Handle,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Server {
+    fn start(options: Options, app: impl App + 'static) -> Server {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let Address::Tcp { host, port } = listener.address() else { panic!("an address of TCP") };
+        let address = SocketAddr::new(host.parse().unwrap(), *port);
+        let mut engine = Engine::new(options);
+        engine.listen(listener, Http::default(), Arc::new(app));
+        let handle = engine.handle();
+        let thread = Some(thread::spawn(move || engine.run()));
+        Server { address, handle, thread }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// A connection on which this was sent.
+    fn send(&self, request: &str) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    /// The whole of what comes back, up to the end of the connection.
+    fn exchange(&self, request: &str) -> String {
+        let mut answer = Vec::new();
+        self.send(request).read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.exchange(&get(path))
+    }
+
+    fn stop(&mut self) -> std::io::Result<()> {
+        self.handle.stop();
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.stop();
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+fn options(threads: usize) -> Options {
+    let mut options = Options::default();
+    options.threads = threads;
+    options
+}
+
+fn hello(_: Environ, start_response: &mut dyn StartResponse) -> Result<Body, Error> {
+    start_response.start(StatusCode::OK, [(header::CONTENT_TYPE, "text/plain")])?;
+    Ok(Body::from("hello"))
+}
+
+/// A gate that applications wait at until the test opens it.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
+
+impl Gate {
+    fn wait(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.1 += 1;
+        changed.notify_all();
+        let _unused = changed.wait_while(state, |(open, _)| !*open).unwrap();
+    }
+
+    fn await_waiting(&self, count: usize) {
+        let (state, changed) = &*self.0;
+        let state = state.lock().unwrap();
+        let (_state, timeout) = changed.wait_timeout_while(state, PATIENCE, |(_, waiting)| *waiting < count).unwrap();
+        assert!(!timeout.timed_out(), "the application was not called often enough");
+    }
+
+    fn open(&self) {
+        self.0.0.lock().unwrap().0 = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Tells the test when it is dropped.
+struct Dropped(Sender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+fn dropped() -> (Arc<Mutex<Option<Dropped>>>, Receiver<()>) {
+    let (sender, receiver) = channel();
+    (Arc::new(Mutex::new(Some(Dropped(sender)))), receiver)
+}
+
+#[test]
+fn slow_peers_hold_no_worker() {
+    let server = Server::start(options(1), |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/large" {
+            start_response.start(StatusCode::OK, ())?;
+            return Ok(Body::from_chunks((0..10_000).map(|_| Bytes::from_static(&[b'x'; 65_536]))));
+        }
+        hello(environ, start_response)
+    });
+    let idle: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    let unfinished: Vec<_> = (0..50).map(|_| server.send("GET / HTTP/1.1\r\nHost: loc")).collect();
+    let bodiless: Vec<_> =
+        (0..50).map(|_| server.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n123")).collect();
+    let readers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut reader = server.send(&get("/large"));
+            // The response has begun, and is far larger than all that lies between.
+            reader.read_exact(&mut [0; 1]).unwrap();
+            reader
+        })
+        .collect();
+    assert!(server.get("/").ends_with("hello"));
+    drop((idle, unfinished, bodiless, readers));
+}
+
+#[test]
+fn slow_applications_delay_nobody() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(4), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/wait" {
+            waiting.wait();
+        }
+        hello(environ, start_response)
+    });
+    let blocked: Vec<_> = (0..3).map(|_| server.send(&get("/wait"))).collect();
+    gate.await_waiting(3);
+    for _ in 0..20 {
+        assert!(server.get("/").ends_with("hello"));
+    }
+    gate.open();
+    for mut connection in blocked {
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello"));
+    }
+}
+
+#[test]
+fn a_blocked_application_is_finished_when_all_threads_are() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(2), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/wait" {
+            waiting.wait();
+        }
+        hello(environ, start_response)
+    });
+    let blocked: Vec<_> = (0..2).map(|_| server.send(&get("/wait"))).collect();
+    gate.await_waiting(2);
+    let mut late = server.send(&get("/"));
+    gate.open();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("hello"));
+    drop(blocked);
+}
+
+#[test]
+fn streams_with_nothing_ready_hold_no_worker() {
+    let (sender, receiver) = channel::<Sender<()>>();
+    let sender = Mutex::new(sender);
+    let server = Server::start(options(1), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/" {
+            return hello(environ, start_response);
+        }
+        start_response.start(StatusCode::OK, ())?;
+        let (go, wait) = channel();
+        sender.lock().unwrap().send(go).unwrap();
+        Ok(Body::from_stream(WhenTold { wait: Arc::new(Mutex::new(wait)), given: 0, asked: false }))
+    });
+    let mut streams: Vec<_> = (0..20).map(|_| server.send(&get("/stream"))).collect();
+    let starters: Vec<_> = (0..20).map(|_| receiver.recv_timeout(PATIENCE).unwrap()).collect();
+    assert!(server.get("/").ends_with("hello"));
+    for starter in &starters {
+        starter.send(()).unwrap();
+    }
+    for stream in &mut streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("0\r\n\r\n"), "{answer}");
+    }
+}
+
+/// A stream that gives its one chunk when it is told to, and is woken by another thread.
+struct WhenTold {
+    wait: Arc<Mutex<Receiver<()>>>,
+    given: u8,
+    asked: bool,
+}
+
+impl futures_core::Stream for WhenTold {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        use std::task::Poll;
+        if self.given == 1 {
+            return Poll::Ready(None);
+        }
+        if self.asked {
+            self.given = 1;
+            return Poll::Ready(Some(Ok(Bytes::from_static(b"told"))));
+        }
+        self.asked = true;
+        let (wait, waker) = (self.wait.clone(), context.waker().clone());
+        thread::spawn(move || {
+            let _ = wait.lock().unwrap().recv_timeout(PATIENCE);
+            waker.wake();
+        });
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_panic_costs_one_response() {
+    let server = Server::start(options(1), |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/panic" {
+            panic!("on purpose");
+        }
+        hello(environ, start_response)
+    });
+    let mut connection = server.send("GET /panic HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    connection.write_all(get("/").as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.ends_with("hello"), "the connection goes on: {answer}");
+    assert_eq!(server.handle.counters().panics, 1);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(options(2), |environ: Environ, start_response: &mut dyn StartResponse| {
+        start_response.start(StatusCode::OK, ())?;
+        Ok(Body::from(format!("<{}>", environ.text("PATH_INFO")?)))
+    });
+    let mut requests: String = (0..100).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
+    requests.push_str(&get("/last"));
+    let answer = server.exchange(&requests);
+    let mut at = 0;
+    for expected in (0..100).map(|n| format!("</{n}>")).chain(["</last>".into()]) {
+        at += answer[at..].find(&expected).unwrap_or_else(|| panic!("{expected} is missing"));
+    }
+}
+
+#[test]
+fn a_large_body_is_streamed_both_ways() {
+    let server = Server::start(options(2), |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        start_response.start(StatusCode::OK, ())?;
+        let mut input = std::mem::take(environ.input());
+        Ok(Body::from_results(std::iter::from_fn(move || {
+            let chunk = input.fill_buf().map(Bytes::copy_from_slice);
+            if let Ok(chunk) = &chunk {
+                input.consume(chunk.len());
+            }
+            (!matches!(&chunk, Ok(chunk) if chunk.is_empty())).then_some(chunk)
+        })))
+    });
+    const SIZE: usize = 5_000_000;
+    let mut sender = server.send(&format!("POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: {SIZE}\r\n\r\n"));
+    let mut receiver = sender.try_clone().unwrap();
+    let writer = thread::spawn(move || {
+        let block: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
+        sender.write_all(&block).unwrap();
+    });
+    let mut answer = Vec::new();
+    receiver.read_to_end(&mut answer).unwrap();
+    writer.join().unwrap();
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(answer.len() - head, SIZE);
+    assert!(answer[head..].iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
+}
+
+#[test]
+fn an_unread_body_is_no_request() {
+    let server = Server::start(options(1), hello);
+    // Longer than what is collected, so that the application is called before all of it is here.
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(5_000);
+    let answer = server.exchange(&format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{smuggled}{}",
+        smuggled.len(),
+        get("/")
+    ));
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused() {
+    let mut options = options(1);
+    options.max_body = 1_000;
+    let server = Server::start(options, |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        std::io::copy(environ.input(), &mut std::io::sink())?;
+        hello(environ, start_response)
+    });
+    let answer =
+        server.exchange("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+    let answer = server.exchange(&format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunk}0\r\n\r\n"
+    ));
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(server.get("/").ends_with("hello"));
+}
+
+#[test]
+fn slow_requests_are_refused_in_time() {
+    let mut options = options(1);
+    options.head_timeout = Duration::from_millis(50);
+    options.body_timeout = Duration::from_millis(50);
+    options.keep_alive_timeout = Duration::from_millis(50);
+    options.body_buffer = 16;
+    let server = Server::start(options, |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        std::io::copy(environ.input(), &mut std::io::sink())?;
+        hello(environ, start_response)
+    });
+    assert!(server.exchange("GET / HTTP/1.1\r\nHost").starts_with("HTTP/1.1 408 "));
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n";
+    assert!(server.exchange(&format!("{head}12")).starts_with("HTTP/1.1 408 "), "while it is collected");
+    assert!(server.exchange(&format!("{head}{}", "x".repeat(50))).starts_with("HTTP/1.1 408 "), "while it is read");
+    assert_eq!(server.exchange(""), "", "an idle connection is closed without a word");
+}
+
+#[test]
+fn a_client_that_breaks_off_is_an_error_to_the_reader() {
+    let (sender, receiver) = channel();
+    let sender = Mutex::new(sender);
+    let mut options = options(1);
+    options.body_buffer = 4;
+    let server = Server::start(options, move |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        let mut body = Vec::new();
+        let result = environ.input().read_to_end(&mut body);
+        sender.lock().unwrap().send(result.is_err()).unwrap();
+        hello(environ, start_response)
+    });
+    drop(server.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n12345"));
+    assert!(receiver.recv_timeout(PATIENCE).unwrap());
+}
+
+#[test]
+fn continue_is_sent_when_the_body_is_read_and_not_before() {
+    let server = Server::start(options(1), |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/read" {
+            let body = environ.input().read_all(1_000)?;
+            start_response.start(StatusCode::OK, ())?;
+            return Ok(Body::from(body));
+        }
+        hello(environ, start_response)
+    });
+    let head = |path: &str| {
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+    };
+    let mut connection = BufReader::new(server.send(&head("/read")));
+    let mut line = String::new();
+    connection.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    connection.read_line(&mut line).unwrap();
+    connection.get_mut().write_all(b"body").unwrap();
+    line.clear();
+    connection.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 200 OK\r\n");
+
+    let answer = server.exchange(&head("/ignore"));
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "no 100 in front: {answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "the body may or may not come: {answer}");
+}
+
+#[test]
+fn a_body_is_dropped_when_the_client_goes() {
+    for path in ["/iterator", "/stream"] {
+        let (held, gone) = dropped();
+        let server = Server::start(options(1), move |environ: Environ, start_response: &mut dyn StartResponse| {
+            start_response.start(StatusCode::OK, ())?;
+            let held = held.lock().unwrap().take();
+            let chunks = Body::from_chunks((0..u64::MAX).map(move |_| {
+                let _held = &held;
+                Bytes::from_static(&[b'x'; 65_536])
+            }));
+            Ok(if environ.path_info() == b"/stream" { Body::from_stream(chunks) } else { chunks })
+        });
+        let mut connection = server.send(&get(path));
+        connection.read_exact(&mut [0; 100]).unwrap();
+        assert!(gone.try_recv().is_err());
+        drop(connection);
+        gone.recv_timeout(PATIENCE).unwrap();
+        assert!(gone.try_recv().is_err(), "once");
+    }
+}
+
+#[test]
+fn what_is_written_goes_out_before_the_call_returns() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(2), move |_: Environ, start_response: &mut dyn StartResponse| {
+        start_response.start(StatusCode::OK, ())?;
+        start_response.write(Bytes::from_static(b"written"))?;
+        waiting.wait();
+        Ok(Body::from("returned"))
+    });
+    let mut connection = server.send(&get("/"));
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"written\r\n") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    gate.open();
+    let mut rest = String::new();
+    connection.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "8\r\nreturned\r\n0\r\n\r\n");
+}
+
+#[test]
+fn a_stop_is_graceful() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = Server::start(options(4), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        waiting.wait();
+        hello(environ, start_response)
+    });
+    let mut in_flight = server.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut idle = server.connect();
+    gate.await_waiting(1);
+    server.handle.stop();
+    // An idle connection is closed, and with it the listener is.
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
+    gate.open();
+    let mut answer = String::new();
+    in_flight.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("hello"));
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    server.stop().unwrap();
+    assert!(TcpStream::connect(server.address).is_err());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut options = options(2);
+    options.stop_timeout = Duration::from_millis(50);
+    let mut server = Server::start(options, move |environ: Environ, start_response: &mut dyn StartResponse| {
+        waiting.wait();
+        hello(environ, start_response)
+    });
+    let _in_flight = server.send(&get("/"));
+    gate.await_waiting(1);
+    server.stop().unwrap();
+    gate.open();
+}
+
+#[test]
+fn further_connections_wait_for_room() {
+    let mut options = options(1);
+    options.max_connections = 2;
+    let server = Server::start(options, hello);
+    let first = server.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let second = server.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for mut connection in [&first, &second] {
+        connection.read_exact(&mut [0; 10]).unwrap();
+    }
+    let mut third = server.send(&get("/"));
+    assert_eq!(server.handle.counters().accepted, 2);
+    drop(first);
+    let mut answer = String::new();
+    third.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("hello"));
+}
+
+#[test]
+fn one_thread_calls_from_one_thread() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = calls.clone();
+    let server = Server::start(options(1), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        assert!(!environ.gateway().multithread);
+        noted.lock().unwrap().push(thread::current().id());
+        hello(environ, start_response)
+    });
+    for _ in 0..5 {
+        server.get("/");
+    }
+    let calls = calls.lock().unwrap();
+    assert!(calls.len() == 5 && calls.iter().all(|id| id == &calls[0]));
+}
