@@ -54,6 +54,8 @@ struct Exchange {
     is_head: bool,
     /// The peer holds its body back until it is told to send it, and has not sent any.
     holds_body: bool,
+    /// The reply's body ends with the connection.
+    ends_with_connection: bool,
 }
 
 /// How far an exchange is.
@@ -70,7 +72,14 @@ enum Stage {
 impl Exchange {
     /// Before a request is known: a reply now can only be a refusal.
     const fn idle() -> Exchange {
-        Exchange { stage: Stage::Idle, is_http_11: true, is_persistent: true, is_head: false, holds_body: false }
+        Exchange {
+            stage: Stage::Idle,
+            is_http_11: true,
+            is_persistent: true,
+            is_head: false,
+            holds_body: false,
+            ends_with_connection: false,
+        }
     }
 }
 
@@ -109,8 +118,9 @@ impl HttpCodec {
         let Parsed { request, body, is_http_11, is_persistent, is_head } =
             self.connection.parse(head, complete, &self.settings)?;
         self.empty_lines = 0;
+        let holds_body = request.expects_continue;
         self.exchange =
-            Exchange { stage: Stage::Asked, is_http_11, is_persistent, is_head, holds_body: request.expects_continue };
+            Exchange { stage: Stage::Asked, is_http_11, is_persistent, is_head, holds_body, ..Exchange::idle() };
         self.reading = match body {
             BodyLength::Sized(0) => Reading::Head(Scan::default()),
             BodyLength::Sized(length) => Reading::Sized(length),
@@ -156,6 +166,7 @@ impl HttpCodec {
         if is_unsized && !exchange.is_http_11 {
             // HTTP/1.0 has no chunks: the body ends with the connection (RFC 9112 §6.3).
             exchange.is_persistent = false;
+            exchange.ends_with_connection = true;
         }
         let persistence = match (exchange.is_persistent, exchange.is_http_11) {
             (false, _) => Persistence::Close,
@@ -231,6 +242,10 @@ impl Codec for HttpCodec {
         let goes_on = self.exchange.is_persistent && !self.is_closing;
         self.exchange = Exchange::idle();
         goes_on
+    }
+
+    fn cut_resets(&self) -> bool {
+        self.exchange.ends_with_connection
     }
 
     fn close_after(&mut self) {
