@@ -432,6 +432,8 @@ impl Connection {
                 turn.tally.cut += 1;
                 if wire.codec.cut_resets() {
                     wire.socket.reset_on_close();
+                    // No lingering either: that would end the connection in good order first.
+                    wire.ended = true;
                 }
                 let keep = wire.codec.cut(exchange.id, &mut wire.outbox.tail);
                 return self.finish(keep, turn);
