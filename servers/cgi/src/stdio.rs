@@ -1,0 +1,92 @@
+//! Standard input and output as they are: no buffer, no lock, and the system's way to send a file.
+
+use std::io::{self, IoSlice, Read, Write};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::stdio;
+use wgi::FileRange;
+
+/// How many bytes a pipe that is ready takes without blocking (POSIX: PIPE_BUF).
+pub(crate) const READY: usize = 4096;
+/// How much of a file is sent with one call, in bytes: below what Linux takes at once (0x7ffff000).
+const SENT_AT_ONCE: u64 = 1 << 30;
+
+/// Standard input.
+pub(crate) struct Stdin;
+
+/// Standard output.
+pub(crate) struct Stdout;
+
+/// Which of the two can be used without blocking.
+pub(crate) struct Ready {
+    pub(crate) input: bool,
+    pub(crate) output: bool,
+}
+
+/// Waits until standard input has something (its end included) or standard output takes something (an error included).
+pub(crate) fn wait() -> io::Result<Ready> {
+    let (input, output) = (stdio::stdin(), stdio::stdout());
+    let mut both = [PollFd::new(&input, PollFlags::IN), PollFd::new(&output, PollFlags::OUT)];
+    retry(|| poll(&mut both, None))?;
+    let [input, output] = both.map(|one| !one.revents().is_empty());
+    Ok(Ready { input, output })
+}
+
+impl Stdout {
+    /// Sends a part of a file, by the system where it can. Says how much it sent: less when the file became shorter.
+    pub(crate) fn send(&mut self, file: &FileRange) -> io::Result<u64> {
+        let mut offset = file.offset;
+        let end = file.offset.saturating_add(file.length);
+        while offset < end {
+            let count = (end - offset).min(SENT_AT_ONCE) as usize;
+            match retry(|| rustix::fs::sendfile(stdio::stdout(), &file.file, Some(&mut offset), count)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Errno::AGAIN) => wait_for(&stdio::stdout(), PollFlags::OUT)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(offset - file.offset)
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match retry(|| rustix::io::read(stdio::stdin(), &mut *buffer)) {
+                // Whoever shares the open file may have made it non-blocking.
+                Err(Errno::AGAIN) => wait_for(&stdio::stdin(), PollFlags::IN)?,
+                result => return Ok(result?),
+            }
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            match retry(|| rustix::io::writev(stdio::stdout(), pieces)) {
+                Err(Errno::AGAIN) => wait_for(&stdio::stdout(), PollFlags::OUT)?,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn wait_for(descriptor: &impl std::os::fd::AsFd, flags: PollFlags) -> io::Result<()> {
+    retry(|| poll(&mut [PollFd::new(descriptor, flags)], None))?;
+    Ok(())
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    rustix::io::retry_on_intr(|| call())
+}
