@@ -21,6 +21,7 @@ pub mod cases;
 pub mod clauses;
 pub mod client;
 mod journal;
+pub mod probe;
 mod request;
 pub mod rungs;
 mod seen;
