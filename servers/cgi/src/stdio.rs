@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::stdio;
 use wgi::FileRange;
 
@@ -28,7 +28,7 @@ pub(crate) struct Ready {
 pub(crate) fn wait() -> io::Result<Ready> {
     let (input, output) = (stdio::stdin(), stdio::stdout());
     let mut both = [PollFd::new(&input, PollFlags::IN), PollFd::new(&output, PollFlags::OUT)];
-    retry(|| poll(&mut both, None))?;
+    retry_on_intr(|| poll(&mut both, None))?;
     let [input, output] = both.map(|one| !one.revents().is_empty());
     Ok(Ready { input, output })
 }
@@ -40,7 +40,7 @@ impl Stdout {
         let end = file.offset.saturating_add(file.length);
         while offset < end {
             let count = (end - offset).min(SENT_AT_ONCE) as usize;
-            match retry(|| rustix::fs::sendfile(stdio::stdout(), &file.file, Some(&mut offset), count)) {
+            match retry_on_intr(|| rustix::fs::sendfile(stdio::stdout(), &file.file, Some(&mut offset), count)) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(Errno::AGAIN) => wait_for(&stdio::stdout(), PollFlags::OUT)?,
@@ -54,7 +54,7 @@ impl Stdout {
 impl Read for Stdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match retry(|| rustix::io::read(stdio::stdin(), &mut *buffer)) {
+            match retry_on_intr(|| rustix::io::read(stdio::stdin(), &mut *buffer)) {
                 // Whoever shares the open file may have made it non-blocking.
                 Err(Errno::AGAIN) => wait_for(&stdio::stdin(), PollFlags::IN)?,
                 result => return Ok(result?),
@@ -70,7 +70,7 @@ impl Write for Stdout {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            match retry(|| rustix::io::writev(stdio::stdout(), pieces)) {
+            match retry_on_intr(|| rustix::io::writev(stdio::stdout(), pieces)) {
                 Err(Errno::AGAIN) => wait_for(&stdio::stdout(), PollFlags::OUT)?,
                 result => return Ok(result?),
             }
@@ -83,10 +83,6 @@ impl Write for Stdout {
 }
 
 fn wait_for(descriptor: &impl std::os::fd::AsFd, flags: PollFlags) -> io::Result<()> {
-    retry(|| poll(&mut [PollFd::new(descriptor, flags)], None))?;
+    retry_on_intr(|| poll(&mut [PollFd::new(descriptor, flags)], None))?;
     Ok(())
-}
-
-fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-    rustix::io::retry_on_intr(|| call())
 }

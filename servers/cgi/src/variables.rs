@@ -18,19 +18,31 @@ pub(crate) struct Request {
 }
 
 /// Variables that are left out where they are empty, as a server's way to say that there is no such thing.
-const OPTIONAL: [&[u8]; 7] =
-    [b"AUTH_TYPE", b"CONTENT_LENGTH", b"CONTENT_TYPE", b"REMOTE_ADDR", b"REMOTE_HOST", b"REMOTE_IDENT", b"REMOTE_USER"];
+const OPTIONAL: [&[u8]; 8] = [
+    b"AUTH_TYPE",
+    b"CONTENT_LENGTH",
+    b"CONTENT_TYPE",
+    b"PATH_TRANSLATED",
+    b"REMOTE_ADDR",
+    b"REMOTE_HOST",
+    b"REMOTE_IDENT",
+    b"REMOTE_USER",
+];
 
 /// Header fields that never become variables of an application: HTTP_PROXY would be taken for the program's own
 /// configuration (CVE-2016-5385), those of the content have variables of their own (RFC 3875 §4.1.18), and the
 /// connection is the server's.
-const FORBIDDEN: [&[u8]; 6] = [
+const FORBIDDEN: [&[u8]; 10] = [
     b"HTTP_PROXY",
     b"HTTP_CONTENT_LENGTH",
     b"HTTP_CONTENT_TYPE",
     b"HTTP_CONNECTION",
     b"HTTP_KEEP_ALIVE",
+    b"HTTP_PROXY_CONNECTION",
+    b"HTTP_TE",
+    b"HTTP_TRAILER",
     b"HTTP_TRANSFER_ENCODING",
+    b"HTTP_UPGRADE",
 ];
 
 pub(crate) fn request(environment: impl IntoIterator<Item = (OsString, OsString)>, max_body: u64) -> Request {
@@ -120,8 +132,15 @@ fn set_server(vars: &mut Vars, scheme: Scheme) {
     if !vars.get("SERVER_PROTOCOL").unwrap_or_default().starts_with(b"HTTP/") {
         vars.set("SERVER_PROTOCOL", "HTTP/1.0");
     }
-    if vars.get("QUERY_STRING").is_none() {
-        vars.push("QUERY_STRING", "");
+    for (name, value) in [
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION"))),
+        ("REQUEST_SCHEME", scheme.as_str()),
+        ("QUERY_STRING", ""),
+    ] {
+        if vars.get(name).is_none() {
+            vars.push(name, value);
+        }
     }
 }
 
