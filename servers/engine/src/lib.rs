@@ -10,6 +10,7 @@ mod engine;
 mod inbox;
 mod lend;
 mod listener;
+mod monitor;
 mod options;
 mod outbox;
 mod pool;

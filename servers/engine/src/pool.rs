@@ -1,10 +1,7 @@
 //! The threads: those that lead a reactor, those that are still inside an application, and the spares.
 //!
-//! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. The
-//! monitor looks each millisecond, while there is work, whether a leader has been in the same turn since its last
-//! look, and if so gives the reactor to a spare, or to a new thread while there are fewer than allowed. Applications
-//! that were slow will be slow again: for a while after that it looks more often, so that many slow requests in a row
-//! do not add up to a delay for the fast ones among them.
+//! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. Who deposes
+//! is the monitor, a thread of its own: see `monitor.rs`.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,24 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::acceptor::Service;
+use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::reactor::{Left, Reactor};
 use crate::turn::Worker;
-
-/// How often the monitor looks, while no application was slow lately.
-const TICK: Duration = Duration::from_millis(1);
-
-/// How often it looks when one was.
-const ALERT_TICK: Duration = Duration::from_micros(50);
-
-/// For how many looks it stays alert.
-const ALERT: u32 = 500;
-
-/// For how many looks without a turn it goes on looking.
-const RESTLESS: u32 = 100;
 
 /// What all threads of an engine know.
 pub(crate) struct Shared {
@@ -38,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) accepted: AtomicU64,
     pub(crate) open: AtomicUsize,
     stopping: AtomicBool,
-    /// The monitor has gone to sleep, and has to be woken when there is a turn again.
-    resting: AtomicBool,
+    /// The monitor rests, and has to be woken when there is a turn again.
+    pub(crate) resting: AtomicBool,
     monitor: OnceLock<Thread>,
 }
 
@@ -95,7 +81,7 @@ impl Shared {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Wakes the monitor, if it sleeps. On the way of every turn, so no more than a look when it does not.
+    /// Wakes the monitor, if it rests. On the way of every turn, so no more than a look when it does not.
     pub(crate) fn rouse_monitor(&self) {
         if self.resting.load(Ordering::Relaxed)
             && self.resting.swap(false, Ordering::SeqCst)
@@ -118,8 +104,10 @@ impl Pool {
             self.assign(reactor)?;
         }
         let pool = self.clone();
-        let monitor =
-            thread::Builder::new().name("wgi-monitor".into()).stack_size(64 * 1024).spawn(move || pool.monitor())?;
+        let monitor = thread::Builder::new()
+            .name("wgi-monitor".into())
+            .stack_size(64 * 1024)
+            .spawn(move || Monitor::new(pool).run())?;
         let _ = self.shared.monitor.set(monitor.thread().clone());
         Ok(())
     }
@@ -168,7 +156,7 @@ impl Pool {
 
     /// Gives a reactor without a leader to a spare or a new thread; without either it waits for the next thread that
     /// comes out of an application.
-    fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
+    pub(crate) fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
         let mut crew = self.lock();
         crew.leaderless.push_back(reactor);
         if crew.spares >= crew.leaderless.len() {
@@ -225,45 +213,9 @@ impl Pool {
         }
     }
 
-    /// The life of the monitor.
-    fn monitor(self: Arc<Pool>) {
-        let mut seen = vec![None; self.reactors.len()];
-        let mut turns = 0;
-        let mut quiet = 0;
-        let mut alert: u32 = 0;
-        while !self.lock().over {
-            alert = alert.saturating_sub(1);
-            thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
-            for (number, reactor) in self.reactors.iter().enumerate() {
-                if !reactor.depose(&mut seen[number]) {
-                    continue;
-                }
-                alert = ALERT;
-                if let Err(error) = self.assign(number) {
-                    tracing::error!("no thread could be started: {error}");
-                }
-            }
-            let now: u64 = self.reactors.iter().map(|reactor| reactor.turns()).sum();
-            quiet = if now == turns && seen.iter().all(Option::is_none) { quiet + 1 } else { 0 };
-            turns = now;
-            if quiet >= RESTLESS {
-                quiet = 0;
-                self.rest(turns);
-            }
-        }
-    }
-
-    /// Sleeps until there is a turn.
-    fn rest(&self, turns: u64) {
-        self.shared.resting.store(true, Ordering::SeqCst);
-        // A turn that began before the flag was up would not have seen it.
-        if self.reactors.iter().map(|reactor| reactor.turns()).sum::<u64>() != turns {
-            self.shared.resting.store(false, Ordering::SeqCst);
-            return;
-        }
-        while self.shared.resting.load(Ordering::SeqCst) && !self.lock().over {
-            thread::park();
-        }
+    /// Whether the engine has stopped.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().over
     }
 
     fn lock(&self) -> MutexGuard<'_, Crew> {

@@ -20,6 +20,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
+use rustix::thread::gettid;
 
 use crate::acceptor::Accepted;
 use crate::connection::{Connection, Verdict};
@@ -68,6 +69,8 @@ struct State {
     /// The number of the leader's turn, while it runs a connection.
     turn: Option<u64>,
     turns: u64,
+    /// The leader's thread.
+    leader: i32,
     /// The leader waits for events.
     waiting: bool,
     /// Let go of for good when the engine stops.
@@ -118,6 +121,7 @@ impl Reactor {
             generation: 0,
             turn: None,
             turns: 0,
+            leader: 0,
             waiting: false,
             listeners,
             listening: false,
@@ -208,15 +212,19 @@ impl Reactor {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 
-    /// Takes the lead away from a thread that is in the same turn as at the last look. Says whether it did; and
-    /// keeps for the next look which turn it is.
-    pub(crate) fn depose(&self, last: &mut Option<u64>) -> bool {
+    /// The turn that the leader is in, and the leader's thread.
+    pub(crate) fn turn(&self) -> (Option<u64>, i32) {
+        let state = self.lock();
+        (state.turn, state.leader)
+    }
+
+    /// Takes the lead away from a thread that is still in this turn; says whether it did.
+    pub(crate) fn depose(&self, turn: Option<u64>) -> bool {
         let mut state = self.lock();
-        let stuck = state.turn.is_some() && state.turn == *last;
+        let stuck = turn.is_some() && state.turn == turn;
         if stuck {
             self.succeed(&mut state);
         }
-        *last = state.turn;
         stuck
     }
 
@@ -244,6 +252,7 @@ impl Reactor {
 
     /// Leads until another thread does, or until the engine has stopped.
     pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker, generation: u64) -> Left {
+        self.lock().leader = gettid().as_raw_nonzero().get();
         let mut events = Vec::with_capacity(EVENTS);
         // How many of the queue have their turn before the system is asked for more.
         let mut batch = 0;
