@@ -189,7 +189,9 @@ impl Environ {
 
     /// `CONTENT_LENGTH` in bytes, where the request came with one.
     pub fn content_length(&self) -> Option<u64> {
-        std::str::from_utf8(self.vars.get("CONTENT_LENGTH")?).ok()?.parse().ok()
+        let digits = std::str::from_utf8(self.vars.get("CONTENT_LENGTH")?).ok()?;
+        // `parse` alone would take a sign.
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
     }
 
     /// `SERVER_PROTOCOL`: the protocol of the request, as `HTTP/1.1`.

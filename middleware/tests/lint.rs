@@ -512,7 +512,7 @@ fn chunks_come_one_by_one_and_pending_stays_pending() {
         type Item = Result<Bytes, Error>;
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
             self.0 += 1;
-            if self.0 % 2 == 0 { Poll::Pending } else { Poll::Ready(Some(Ok(Bytes::from_static(b"x")))) }
+            if self.0.is_multiple_of(2) { Poll::Pending } else { Poll::Ready(Some(Ok(Bytes::from_static(b"x")))) }
         }
     }
     let app = Lint::new(|_: Environ, start_response: &mut dyn StartResponse| -> Called {
