@@ -191,7 +191,9 @@ impl Codec for HttpCodec {
             Reading::Nothing => Err(malformed("nothing is read behind malformed input")),
         };
         if decoded.is_err() {
+            // A reply that is under way still goes out; nothing does behind it.
             self.reading = Reading::Nothing;
+            self.is_closing = true;
         }
         decoded
     }

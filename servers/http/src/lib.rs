@@ -6,7 +6,7 @@
 //! | step | file |
 //! | --- | --- |
 //! | the end of the head is found, limits and the request line are checked on the way | `scan.rs` |
-//! | the head becomes an environ; parsing is httparse's | `request.rs`, `target.rs`, `authority.rs` |
+//! | the head becomes an environ; parsing is httparse's | `request.rs`, `target.rs`, `host.rs` |
 //! | how long the body is, decided once | `framing.rs` |
 //! | the body | `chunked.rs`, `codec.rs` |
 //! | the reply | `reply.rs`, `date.rs` |
@@ -23,8 +23,9 @@
 //! - `PATH_INFO` is the whole path, percent-decoded; `SCRIPT_NAME` is empty. It is `*` for `OPTIONS *` alone.
 //! - `SERVER_NAME` is the host of the target or of `Host`, an IPv6 address in brackets (RFC 3875 §4.1.14). In an
 //!   HTTP/1.0 request without either it is the address of the listener, and `localhost` over a Unix socket.
-//! - `REMOTE_ADDR` over a Unix socket is `127.0.0.1`, for the peer is a process of this machine; `REMOTE_PORT` is
-//!   absent. A TCP peer that was gone before its address could be had is `0.0.0.0`, which is nobody's.
+//! - `HTTP_HOST` is the authority of an absolute target, whatever `Host` says (RFC 9112 §3.2.2).
+//! - `REMOTE_ADDR` and `REMOTE_PORT` are absent over a Unix socket, and where a peer was gone before its address could
+//!   be had.
 //! - `SERVER_PORT` over a Unix socket is the default port of the scheme.
 //! - A repeated header field is joined with `, ` (RFC 9110 §5.3), `Cookie` with `; `.
 //! - Fields whose name has anything but letters, digits and `-` are dropped: `X_Forwarded_For` would become the same
@@ -34,11 +35,11 @@
 //!   `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade`. Those that `Connection` merely names stay: a
 //!   client must not be able to make a field vanish that a proxy has set.
 
-mod authority;
 mod chunked;
 mod codec;
 mod date;
 mod framing;
+mod host;
 mod reply;
 mod request;
 mod scan;

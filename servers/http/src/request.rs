@@ -8,8 +8,8 @@ use httparse::Header;
 use wgi::{Environ, Error, Gateway, Scheme, StatusCode, Vars};
 use wgi_engine::{ConnectionInfo, Request, RequestBody};
 
-use crate::authority;
 use crate::framing::{BodyLength, FramingFields};
+use crate::host::Host;
 use crate::scan::Complete;
 use crate::settings::{SOFTWARE, Settings};
 use crate::target::Target;
@@ -86,7 +86,7 @@ impl Connection {
         let room = self.vars.as_block().len()
             + head.len()
             + target_text.len()
-            + host.map_or(0, <[u8]>::len)
+            + host.map_or(0, |host| host.name.len())
             + parsed.headers.len() * FIELD_OVERHEAD
             + FIXED_VARIABLES;
         let mut vars = Vars::with_capacity(room);
@@ -98,7 +98,10 @@ impl Connection {
         vars.push("REQUEST_URI", target_text);
         vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
         match host {
-            Some(host) => vars.push("SERVER_NAME", host),
+            Some(Host { authority, name }) => {
+                vars.push("SERVER_NAME", name);
+                vars.push("HTTP_HOST", authority);
+            }
             None => vars.push("SERVER_NAME", self.local_name()),
         }
         if let Some(content_type) = known.content_type {
@@ -108,6 +111,7 @@ impl Connection {
             vars.push("CONTENT_LENGTH", content_length);
         }
         push_fields(parsed.headers, &mut vars);
+        debug_assert!(vars.as_block().len() <= room, "an environ takes one allocation");
 
         let request_body = match body {
             BodyLength::Sized(0) => RequestBody::None,
@@ -136,15 +140,9 @@ impl Connection {
             Some(server) => vars.push("SERVER_SOFTWARE", server),
             None => vars.push("SERVER_SOFTWARE", SOFTWARE),
         }
-        match (self.peer, self.local) {
-            (Some(peer), _) => {
-                vars.push("REMOTE_ADDR", peer.ip().to_canonical().to_string());
-                vars.push("REMOTE_PORT", peer.port().to_string());
-            }
-            // Gone before its address could be asked for: an address that no rule lets through.
-            (None, Some(_)) => vars.push("REMOTE_ADDR", "0.0.0.0"),
-            // A Unix socket.
-            (None, None) => vars.push("REMOTE_ADDR", "127.0.0.1"),
+        if let Some(peer) = self.peer {
+            vars.push("REMOTE_ADDR", peer.ip().to_canonical().to_string());
+            vars.push("REMOTE_PORT", peer.port().to_string());
         }
         if let Some(local) = self.local {
             vars.push("SERVER_ADDR", local.ip().to_canonical().to_string());
@@ -217,19 +215,14 @@ impl<'a> Known<'a> {
         Ok(known)
     }
 
-    /// The host of the request: of its target, or of `Host` (RFC 9112 §3.2, §3.3).
-    ///
-    /// Where both are there the target counts; a `Host` that says something else is refused, for whatever stood in
-    /// front of us may have gone by that one.
-    fn host(&self, target: &Target<'a>, is_http_11: bool) -> Result<Option<&'a [u8]>, Error> {
-        let field = self.host.map(|value| authority::host(value).map(|host| (value, host))).transpose()?;
-        match (field, target.authority) {
-            (None, _) if is_http_11 => Err(malformed("Host is missing")),
-            (Some((value, _)), Some((authority, _))) if !value.eq_ignore_ascii_case(authority) => {
-                Err(malformed("Host and the request target name different hosts"))
-            }
-            (field, authority) => Ok(authority.or(field).map(|(_, host)| host)),
+    /// The host of the request: of its target, or of `Host`, which must be there and valid even where the target
+    /// counts (RFC 9112 §3.2, §3.2.2).
+    fn host(&self, target: &Target<'a>, is_http_11: bool) -> Result<Option<Host<'a>>, Error> {
+        let field = self.host.map(Host::parse).transpose()?;
+        if is_http_11 && field.is_none() {
+            return Err(malformed("Host is missing"));
         }
+        Ok(target.host.or(field))
     }
 
     /// `Expect: 100-continue` (RFC 9110 §10.1.1).
@@ -275,9 +268,9 @@ impl Field {
         }
     }
 
-    /// Whether it becomes an `HTTP_` variable.
+    /// Whether it becomes an `HTTP_` variable as it stands.
     fn is_variable(self) -> bool {
-        matches!(self, Field::Host | Field::Expect | Field::Other)
+        matches!(self, Field::Expect | Field::Other)
     }
 }
 

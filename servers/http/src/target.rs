@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wgi::{Error, StatusCode, percent};
 
-use crate::authority;
+use crate::host::Host;
 use crate::token::malformed;
 
 /// What a request is for.
@@ -14,8 +14,8 @@ pub(crate) struct Target<'a> {
     pub(crate) path: Cow<'a, [u8]>,
     /// What stands behind the `?`, as it was sent.
     pub(crate) query: &'a [u8],
-    /// The authority of an absolute target, which was checked, and the host in it.
-    pub(crate) authority: Option<(&'a [u8], &'a [u8])>,
+    /// The host of an absolute target.
+    pub(crate) host: Option<Host<'a>>,
 }
 
 impl<'a> Target<'a> {
@@ -41,22 +41,21 @@ impl<'a> Target<'a> {
         }
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        let authority = authority.as_bytes();
-        let authority = Some((authority, authority::host(authority)?));
+        let host = Some(Host::parse(authority.as_bytes())?);
         match path {
             // What a proxy would send on as `OPTIONS *` (RFC 9112 §3.2.4).
-            "" if method == "OPTIONS" => Target::new("*", authority),
+            "" if method == "OPTIONS" => Target::new("*", host),
             // An empty path stands for `/` (RFC 9110 §4.2.3).
-            "" => Target::new("/", authority),
-            path if path.starts_with('?') => Ok(Target { path: Cow::Borrowed(b"/"), ..Target::new(path, authority)? }),
-            path => Target::new(path, authority),
+            "" => Target::new("/", host),
+            path if path.starts_with('?') => Ok(Target { path: Cow::Borrowed(b"/"), ..Target::new(path, host)? }),
+            path => Target::new(path, host),
         }
     }
 
-    fn new(path_and_query: &'a str, authority: Option<(&'a [u8], &'a [u8])>) -> Result<Target<'a>, Error> {
+    fn new(path_and_query: &'a str, host: Option<Host<'a>>) -> Result<Target<'a>, Error> {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let path = percent::decode(path.as_bytes())
             .ok_or_else(|| malformed("the path has a percent sign that starts no escape, or escapes a NUL"))?;
-        Ok(Target { path, query: query.as_bytes(), authority })
+        Ok(Target { path, query: query.as_bytes(), host })
     }
 }

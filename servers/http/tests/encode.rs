@@ -176,8 +176,28 @@ fn a_cut_reply_has_no_last_chunk() {
     let mut out = Vec::new();
     codec.head(0, &dated(&[]), UNSIZED, &mut out);
     let before = out.len();
+    assert!(!codec.cut_resets());
     assert!(!codec.cut(0, &mut out));
     assert_eq!(out.len(), before);
+}
+
+#[test]
+fn a_reply_that_ends_with_the_connection_is_cut_by_a_reset() {
+    let mut codec = asked(GET_1_0);
+    codec.head(0, &dated(&[]), UNSIZED, &mut Vec::new());
+    assert!(codec.cut_resets());
+    // Content-Length tells.
+    let mut codec = asked(GET_1_0);
+    codec.head(0, &dated(&[]), SIZED, &mut Vec::new());
+    assert!(!codec.cut_resets());
+}
+
+#[test]
+fn a_reply_to_a_body_that_turned_out_malformed_is_the_last() {
+    let mut codec = asked("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    codec.decode(b"x", &mut Vec::new()).unwrap_err();
+    let expected = "HTTP/1.1 200 OK\r\ndate: D\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
+    assert_eq!(reply(&mut *codec, &dated(&[]), SIZED, &["hi"]), (expected.into(), false));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The authority of a URI: `host [ ":" port ]`, as `Host` and absolute targets have it (RFC 3986 §3.2).
+//! The host of a request: `host [ ":" port ]`, as `Host` and absolute targets have it (RFC 3986 §3.2).
 
 use std::net::Ipv6Addr;
 
@@ -6,17 +6,28 @@ use wgi::Error;
 
 use crate::token::malformed;
 
-/// Checks an authority and gives its host, an IPv6 address with its brackets.
-///
-/// Userinfo is refused (RFC 9110 §4.2.4), and so is an empty host, which no URI of http has (RFC 9110 §4.2.1).
-pub(crate) fn host(authority: &[u8]) -> Result<&[u8], Error> {
-    let (host, port) = split(authority).ok_or_else(|| malformed("the host is not a valid one"))?;
-    let is_number = port.iter().all(u8::is_ascii_digit)
-        && std::str::from_utf8(port).is_ok_and(|digits| digits.parse::<u16>().is_ok());
-    if !port.is_empty() && !is_number {
-        return Err(malformed("the port of the host is not a valid one"));
+/// A host that was checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Host<'a> {
+    /// All of it, with the port if there is one.
+    pub(crate) authority: &'a [u8],
+    /// The host alone, an IPv6 address with its brackets.
+    pub(crate) name: &'a [u8],
+}
+
+impl<'a> Host<'a> {
+    /// Checks an authority.
+    ///
+    /// Userinfo is refused (RFC 9110 §4.2.4), and so is an empty host, which no URI of http has (RFC 9110 §4.2.1).
+    pub(crate) fn parse(authority: &'a [u8]) -> Result<Host<'a>, Error> {
+        let (name, port) = split(authority).ok_or_else(|| malformed("the host is not a valid one"))?;
+        let is_number = port.iter().all(u8::is_ascii_digit)
+            && std::str::from_utf8(port).is_ok_and(|digits| digits.parse::<u16>().is_ok());
+        if !port.is_empty() && !is_number {
+            return Err(malformed("the port of the host is not a valid one"));
+        }
+        Ok(Host { authority, name })
     }
-    Ok(host)
 }
 
 /// Splits host and port, and checks the host.
