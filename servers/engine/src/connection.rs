@@ -34,7 +34,8 @@ pub(crate) struct Connection {
     /// Here, unless it is lent.
     wire: Option<Box<Wire>>,
     lent: Option<Arc<Lent>>,
-    exchange: Option<Exchange>,
+    /// Boxed, for most connections that are open are idle.
+    exchange: Option<Box<Exchange>>,
     app: Arc<dyn App>,
     options: Arc<Options>,
     stage: Stage,
@@ -329,7 +330,7 @@ impl Connection {
     }
 
     fn answer(&mut self, id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Flow {
-        self.exchange = Some(Exchange { id, reply, errors, file: None, waker: None });
+        self.exchange = Some(Box::new(Exchange { id, reply, errors, file: None, waker: None }));
         Flow::On
     }
 
