@@ -122,7 +122,7 @@ impl<'a> Sent<'a> {
                 b"SCRIPT_NAME" => &mut sent.script_name,
                 b"PATH_INFO" => &mut sent.path_info,
                 b"QUERY_STRING" => &mut sent.query,
-                b"REQUEST_URI" => &mut sent.uri,
+                b"REQUEST_URI" if !value.is_empty() => &mut sent.uri,
                 b"SCRIPT_FILENAME" => &mut sent.script_filename,
                 b"DOCUMENT_ROOT" => &mut sent.document_root,
                 b"CONTEXT_DOCUMENT_ROOT" => &mut sent.context_document_root,
@@ -132,7 +132,7 @@ impl<'a> Sent<'a> {
                 b"SERVER_NAME" => &mut sent.server_name,
                 b"SERVER_PORT" => &mut sent.server_port,
                 b"REMOTE_ADDR" => &mut sent.remote_addr,
-                b"REMOTE_PORT" => &mut sent.remote_port,
+                b"REMOTE_PORT" if !value.is_empty() => &mut sent.remote_port,
                 b"REQUEST_SCHEME" => &mut sent.request_scheme,
                 _ if is_unwanted(name, value) => {
                     sent.has_unwanted = true;
@@ -285,10 +285,17 @@ fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8]
 
 /// Puts the slash between SCRIPT_NAME and PATH_INFO where it belongs: at the front of PATH_INFO.
 fn tidy<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> Split<'a> {
-    let mount = script_name.strip_suffix(b"/").unwrap_or(script_name);
-    let is_slash_moved = mount.len() < script_name.len() && path_info.is_empty();
-    let path_info = if is_slash_moved { Cow::Borrowed(&b"/"[..]) } else { rooted(path_info) };
-    (rooted(mount), path_info)
+    let mount = without_slash(script_name);
+    match path_info {
+        b"" => (rooted(mount), Cow::Borrowed(script_name.get(mount.len()..).unwrap_or_default())),
+        path_info => (rooted(mount), rooted(path_info)),
+    }
+}
+
+/// A path without the slashes at its end.
+pub(crate) fn without_slash(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    path.get(..end).unwrap_or(path)
 }
 
 /// A path with a slash at its front, unless it is empty.
@@ -385,8 +392,8 @@ fn is_unwanted(name: &[u8], value: &[u8]) -> bool {
         | b"HTTP_TRANSFER_ENCODING"
         | b"HTTP_UPGRADE" => true,
         // An empty value stands for none (RFC 3875 §4.1).
-        b"AUTH_TYPE" | b"CONTENT_LENGTH" | b"CONTENT_TYPE" | b"PATH_TRANSLATED" | b"REMOTE_HOST" | b"REMOTE_IDENT"
-        | b"REMOTE_USER" => value.is_empty(),
+        b"REMOTE_PORT" | b"AUTH_TYPE" | b"CONTENT_LENGTH" | b"CONTENT_TYPE" | b"PATH_TRANSLATED" | b"REMOTE_HOST"
+        | b"REMOTE_IDENT" | b"REMOTE_USER" => value.is_empty(),
         b"HTTPS" => value.is_empty() || value.eq_ignore_ascii_case(b"off"),
         _ => false,
     }

@@ -66,15 +66,14 @@ impl FastCgi {
         self
     }
 
-    /// Where the application is mounted, as a decoded path: `/shop`, or an empty one for the root. A slash at its end is
-    /// left out.
+    /// Where the application is mounted, as a decoded path: `/shop`, or an empty one for the root. Slashes at its
+    /// end are left out.
     ///
     /// With it, `SCRIPT_NAME` and `PATH_INFO` are taken from `REQUEST_URI`, the target as the client sent it, whatever
     /// the web server says of them. Without it, they are what the web server says, with the known oddities of each put
     /// right.
     pub fn script_name(mut self, path: impl AsRef<[u8]>) -> FastCgi {
-        let path = path.as_ref().trim_ascii();
-        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let path = environ::without_slash(path.as_ref());
         self.settings_mut().script_name = Some(path.to_vec());
         self
     }
