@@ -19,10 +19,12 @@ struct Peer {
 }
 
 const PEERS: &[Peer] = &[
-    Peer { name: "C, static", command: || path(programs::c("cgi", "cgi-c-static", &["-static"])) },
+    Peer { name: "C static", command: || path(programs::c("cgi", "cgi-c-static", &["-static"])) },
     Peer { name: "C", command: || path(programs::c("cgi", "cgi-c", &[])) },
     Peer { name: "Rust", command: || path(programs::rust("peer-cgi", "peer-cgi")) },
-    Peer { name: "Rust, static", command: || path(programs::rust_static("peer-cgi", "peer-cgi")) },
+    Peer { name: "Rust static", command: || path(programs::rust_static("peer-cgi", "peer-cgi")) },
+    Peer { name: "wgi", command: || path(programs::rust("peer-wgi-cgi", "peer-wgi-cgi")) },
+    Peer { name: "wgi static", command: || path(programs::rust_static("peer-wgi-cgi", "peer-wgi-cgi")) },
     Peer { name: "Go net/http/cgi", command: || path(programs::go("cgi")) },
     Peer {
         name: "Python wsgiref",
@@ -94,7 +96,7 @@ pub fn run(run: &Run) -> Result<Findings> {
             VARIABLES.len(),
             run.rounds,
             run.seconds,
-            table(&all, "C, static"),
+            table(&all, "C static"),
             left_out(&missing)
         ),
         plots: vec![("cgi.svg".to_owned(), plot::bars("CGI: CPU time a request", "µs", &figures))],

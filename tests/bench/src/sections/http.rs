@@ -36,12 +36,17 @@ const PEERS: &[Peer] = &[
         },
     },
     Peer {
+        name: "wgi",
+        build: || programs::rust("peer-wgi-http", "peer-wgi-http"),
+        arguments: |address, _, _| vec![address.to_string()],
+    },
+    Peer {
         name: "hyper",
         build: || programs::rust("peer-hyper", "peer-hyper"),
         arguments: |address, _, _| vec!["current-thread".into(), address.to_string()],
     },
     Peer {
-        name: "hyper, multi-thread",
+        name: "hyper multi-thread",
         build: || programs::rust("peer-hyper", "peer-hyper"),
         arguments: |address, _, _| vec!["multi-thread".into(), address.to_string()],
     },
