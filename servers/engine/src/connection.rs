@@ -101,9 +101,7 @@ impl Connection {
     pub(crate) fn run(&mut self, ready: Ready, turn: &mut Turn<'_>) -> Verdict {
         let Some(mut wire) = self.take_wire() else { return Verdict::Close };
         wire.inbox.borrow(turn.inbox);
-        if wire.outbox.is_empty() {
-            mem::swap(&mut wire.outbox.tail, turn.outbox);
-        }
+        wire.outbox.borrow(turn.outbox);
         if ready.readable {
             wire.readable = true;
             if let Some(waker) = wire.read_waker.take() {
@@ -114,8 +112,9 @@ impl Connection {
         let verdict = self.advance(ready, turn);
         let Some(mut wire) = self.wire.take() else { return Verdict::Close };
         wire.inbox.give_back(turn.inbox);
-        if wire.outbox.is_empty() {
-            mem::swap(&mut wire.outbox.tail, turn.outbox);
+        wire.outbox.give_back(turn.outbox);
+        if wire.incoming.is_empty() {
+            wire.incoming = Vec::new();
         }
         match &self.lent {
             Some(lent) => lent.give(wire),

@@ -45,6 +45,23 @@ impl Outbox {
         self.tail.len() + pieces.sum::<usize>()
     }
 
+    /// Takes a worker's buffer to write into, unless something is written in one of its own.
+    pub(crate) fn borrow(&mut self, spare: &mut Vec<u8>) {
+        if self.is_empty() {
+            mem::swap(&mut self.tail, spare);
+        }
+    }
+
+    /// Gives the worker a buffer back, and keeps none, once all is sent.
+    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if self.is_empty() {
+            let Outbox { tail, .. } = mem::take(self);
+            if tail.capacity() > spare.capacity() {
+                *spare = tail;
+            }
+        }
+    }
+
     pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= COPIED {
             self.tail.extend_from_slice(&bytes);
