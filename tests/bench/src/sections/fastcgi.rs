@@ -32,6 +32,7 @@ const PEERS: &[Peer] = &[
         build: || programs::rust("peer-floor", "peer-floor"),
         arguments: |length| vec!["fastcgi".into(), length.to_string()],
     },
+    Peer { name: "wgi", build: || programs::rust("peer-wgi-fastcgi", "peer-wgi-fastcgi"), arguments: |_| Vec::new() },
     Peer {
         name: "libfcgi",
         build: || programs::c("fastcgi", "fastcgi-c", &["-lfcgi", "-lpthread"]),
