@@ -5,29 +5,26 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use wgi::server::{Part, Reply, Transmit};
-use wgi::{App, ApplicationError, Environ, Error, ErrorSink, Errors, FileRange, Input, PeerError};
+use wgi::server::{Part, Reply};
+use wgi::{App, ApplicationError, Environ, Error, Errors, Input, PeerError};
 
 use crate::codec::Id;
+use crate::exchange::{Direct, Exchange, Lines, Place, push};
 use crate::lend::{Lent, LentBody};
 use crate::options::Options;
-use crate::outbox::Outbox;
 use crate::socket::{Socket, Tried};
 use crate::turn::{Ready, Turn};
-use crate::wire::{Progress, Step, Wire, disconnected};
+use crate::wire::{Progress, Step, Wire};
 
 /// How many bytes are collected before they are sent, while it costs nobody a wait.
 const BATCH: usize = 256 * 1024;
 
 /// How long a peer that was refused may take to read why, before the connection is closed under it.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// How much of the errors stream is kept for the peer at once; more goes to standard error.
-const ERRORS: usize = 64 * 1024;
 
 /// A connection.
 pub(crate) struct Connection {
@@ -41,16 +38,6 @@ pub(crate) struct Connection {
     stage: Stage,
     /// When the first byte of a request's head came, while it is incomplete.
     head_since: Option<Instant>,
-}
-
-/// The exchange that is under way.
-struct Exchange {
-    id: Id,
-    reply: Reply,
-    errors: Option<Arc<Lines>>,
-    /// A file that is being sent, in the pieces that the protocol makes of it.
-    file: Option<FileRange>,
-    waker: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,31 +284,14 @@ impl Connection {
             _ => None,
         };
         let app = self.app.clone();
-        let reply = match self.lend() {
-            Some(lent) => Reply::call(
-                &*app,
-                environ,
-                &mut Direct {
-                    place: Place::Lent(lent),
-                    id,
-                    errors: errors.as_deref(),
-                    timeout: self.options.write_timeout,
-                },
-            ),
-            None => {
-                let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-                Reply::call(
-                    &*app,
-                    environ,
-                    &mut Direct {
-                        place: Place::Here(wire),
-                        id,
-                        errors: errors.as_deref(),
-                        timeout: self.options.write_timeout,
-                    },
-                )
-            }
+        let lent = self.lend();
+        let place = match (&lent, self.wire.as_mut()) {
+            (Some(lent), _) => Place::Lent(lent),
+            (None, Some(wire)) => Place::Here(wire),
+            (None, None) => return Flow::Stop(Verdict::Close),
         };
+        let mut direct = Direct { place, id, errors: errors.as_deref(), timeout: self.options.write_timeout };
+        let reply = Reply::call(&*app, environ, &mut direct);
         if let Flow::Stop(verdict) = self.unlend() {
             return Flow::Stop(verdict);
         }
@@ -329,7 +299,7 @@ impl Connection {
     }
 
     fn answer(&mut self, id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Flow {
-        self.exchange = Some(Box::new(Exchange { id, reply, errors, file: None, waker: None }));
+        self.exchange = Some(Box::new(Exchange::new(id, reply, errors)));
         Flow::On
     }
 
@@ -566,54 +536,6 @@ impl Drop for Connection {
     }
 }
 
-impl Exchange {
-    fn is_aborted(&self, wire: &Wire) -> bool {
-        wire.incoming.iter().any(|incoming| incoming.id == self.id && incoming.progress == Progress::Aborted)
-    }
-
-    /// Puts what stands on the errors stream into the reply.
-    fn send_errors(&self, wire: &mut Wire) {
-        let Some(lines) = &self.errors else { return };
-        send_errors(lines, wire, self.id);
-    }
-
-    /// Puts the next piece of a file into the outbox, and keeps the rest.
-    fn send_file(&mut self, mut file: FileRange, wire: &mut Wire) {
-        let length = wire.codec.frame(self.id, file.length, &mut wire.outbox.tail).clamp(1, file.length);
-        match file.file.try_clone() {
-            Ok(handle) if length < file.length => {
-                wire.outbox.push_file(FileRange { file: handle, offset: file.offset, length });
-                file.offset += length;
-                file.length -= length;
-                self.file = Some(file);
-            }
-            _ => wire.outbox.push_file(file),
-        }
-        wire.codec.unframe(self.id, length, &mut wire.outbox.tail);
-    }
-}
-
-fn send_errors(lines: &Lines, wire: &mut Wire, id: Id) {
-    let text = mem::take(&mut *lines.0.lock().unwrap_or_else(PoisonError::into_inner));
-    if !text.is_empty() {
-        wire.codec.errors(id, &text, &mut wire.outbox.tail);
-    }
-}
-
-/// Puts a chunk into the outbox, in the pieces that the protocol makes of it.
-fn push(wire: &mut Wire, id: Id, mut chunk: bytes::Bytes) {
-    let Outbox { tail, .. } = &mut wire.outbox;
-    let mut length = wire.codec.frame(id, chunk.len() as u64, tail);
-    while (length as usize) < chunk.len() {
-        let piece = chunk.split_to((length as usize).max(1));
-        wire.outbox.push_bytes(piece);
-        wire.codec.unframe(id, length, &mut wire.outbox.tail);
-        length = wire.codec.frame(id, chunk.len() as u64, &mut wire.outbox.tail);
-    }
-    wire.outbox.push_bytes(chunk);
-    wire.codec.unframe(id, length, &mut wire.outbox.tail);
-}
-
 fn park(deadline: Instant) -> Flow {
     Flow::Stop(Verdict::Park(Some(deadline)))
 }
@@ -628,70 +550,6 @@ impl Wire {
                     && (incoming.awaits_proceed || incoming.rest.is_some_and(|rest| rest > options.max_drain))
             })
     }
-}
-
-/// The errors stream of one request, until it goes to the peer.
-#[derive(Default)]
-struct Lines(Mutex<Vec<u8>>);
-
-impl ErrorSink for Lines {
-    fn write(&self, text: &[u8]) -> io::Result<()> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() + text.len() > ERRORS {
-            return io::Write::write_all(&mut io::stderr(), text);
-        }
-        lines.extend_from_slice(text);
-        Ok(())
-    }
-}
-
-/// Sends what an application writes with the `write` callable: at once, on the thread that it writes on.
-struct Direct<'a> {
-    place: Place<'a>,
-    id: Id,
-    errors: Option<&'a Lines>,
-    timeout: Duration,
-}
-
-enum Place<'a> {
-    Here(&'a mut Wire),
-    Lent(Arc<Lent>),
-}
-
-impl Transmit for Direct<'_> {
-    fn transmit(&mut self, part: Part) -> Result<(), Error> {
-        match &mut self.place {
-            Place::Here(wire) => transmit(wire, self.id, part, self.errors, self.timeout),
-            Place::Lent(lent) => {
-                let mut wire = lent.take().ok_or_else(|| disconnected("before the response was sent"))?;
-                let sent = transmit(&mut wire, self.id, part, self.errors, self.timeout);
-                lent.give(wire);
-                sent
-            }
-        }
-    }
-}
-
-fn transmit(wire: &mut Wire, id: Id, part: Part, errors: Option<&Lines>, timeout: Duration) -> Result<(), Error> {
-    if let Some(lines) = errors {
-        send_errors(lines, wire, id);
-    }
-    match part {
-        Part::Head(head, framing) => {
-            // What goes out now cannot be changed when more of the request's body is left unread than is drained.
-            wire.codec.head(id, &head, framing, &mut wire.outbox.tail);
-            return Ok(());
-        }
-        Part::Chunk(chunk) => push(wire, id, chunk),
-        Part::File(_) | Part::End | Part::Cut => return Ok(()),
-    }
-    let gone = |_| disconnected("before the response was sent");
-    while let Tried::Blocked = wire.outbox.flush(&wire.socket).map_err(gone)? {
-        if !wire.socket.wait_writable(timeout).map_err(gone)? {
-            return Err(PeerError::Timeout { doing: "to read the response" }.into());
-        }
-    }
-    Ok(())
 }
 
 /// One line for what went wrong, at the level of whose fault it is.

@@ -1,12 +1,25 @@
 //! The engine under every socket server of wgi: connections, workers, timeouts and limits.
 //!
 //! It is the only place that does I/O, and it knows no protocol: a [`Protocol`] makes a [`Codec`] for each
-//! connection, and the engine moves bytes between sockets, codecs and applications.
+//! connection, and the engine moves bytes between sockets, codecs and applications. The way a request takes:
+//!
+//! | step | file |
+//! | --- | --- |
+//! | a connection is accepted, and gets a slot | `listener.rs`, `acceptor.rs`, `slots.rs` |
+//! | an event gives it a turn, on the thread that leads its reactor | `reactor.rs`, `turn.rs` |
+//! | bytes are read and decoded, a body is collected or lent | `connection.rs`, `wire.rs`, `inbox.rs`, `lend.rs` |
+//! | the application is called there and then, and its reply encoded and sent | `exchange.rs`, `outbox.rs` |
+//! | should it be slow, another thread leads meanwhile | `monitor.rs`, `pool.rs` |
+//!
+//! Workers are threads, for an application may block. A slow peer holds none of them: what waits for a peer is parked
+//! in its slot, with the response's body if there is one. A slow application holds the one that it runs on, and
+//! nobody else's request.
 
 mod acceptor;
 mod codec;
 mod connection;
 mod engine;
+mod exchange;
 mod inbox;
 mod lend;
 mod listener;
@@ -15,6 +28,7 @@ mod options;
 mod outbox;
 mod pool;
 mod reactor;
+mod slots;
 mod socket;
 mod turn;
 mod wire;

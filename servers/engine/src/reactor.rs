@@ -9,7 +9,6 @@
 //! Events are edge-triggered and armed once, when the connection is accepted: waiting costs no system call but the
 //! wait itself.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +25,7 @@ use crate::acceptor::Accepted;
 use crate::connection::{Connection, Verdict};
 use crate::listener::Listener;
 use crate::pool::{Pool, Shared};
+use crate::slots::{Slots, Token};
 use crate::turn::{Ready, Tally, Turn, Worker};
 
 /// How often connections are looked through for those whose time is up.
@@ -53,17 +53,8 @@ pub(crate) struct Reactor {
     shared: Arc<Shared>,
 }
 
-/// Names a connection's slot, and which of the connections it has had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    index: u32,
-    life: u32,
-}
-
 struct State {
-    slots: Vec<Slot>,
-    vacant: Vec<u32>,
-    queue: VecDeque<u32>,
+    slots: Slots,
     /// Who leads: raised to take the lead away.
     generation: u64,
     /// The number of the leader's turn, while it runs a connection.
@@ -76,24 +67,8 @@ struct State {
     /// Let go of for good when the engine stops.
     listeners: Vec<Arc<Listener>>,
     listening: bool,
-    open: usize,
     swept: Instant,
     tally: Tally,
-}
-
-struct Slot {
-    life: u32,
-    connection: Place,
-    /// What is to be done with the connection; noted while it is away.
-    ready: Ready,
-    deadline: Option<Instant>,
-}
-
-enum Place {
-    Vacant,
-    Here(Box<Connection>),
-    Queued(Box<Connection>),
-    Away,
 }
 
 /// Why a thread no longer leads.
@@ -115,9 +90,7 @@ impl Reactor {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
         let state = State {
-            slots: Vec::new(),
-            vacant: Vec::new(),
-            queue: VecDeque::new(),
+            slots: Slots::default(),
             generation: 0,
             turn: None,
             turns: 0,
@@ -125,7 +98,6 @@ impl Reactor {
             waiting: false,
             listeners,
             listening: false,
-            open: 0,
             swept: Instant::now(),
             tally: Tally::default(),
         };
@@ -194,7 +166,7 @@ impl Reactor {
     /// Gives a connection a turn.
     pub(crate) fn wake(&self, token: Token) {
         let mut state = self.lock();
-        state.note(token, Ready::OTHER);
+        state.slots.note(token, Ready::OTHER);
         self.call_leader(state);
     }
 
@@ -287,11 +259,11 @@ impl Reactor {
             if state.generation != generation {
                 return Err(Left::Deposed);
             }
-            if state.listeners.is_empty() && state.open == 0 {
+            if state.listeners.is_empty() && state.slots.open() == 0 {
                 return Err(Left::Stopped);
             }
-            state.waiting = state.queue.is_empty();
-            match (state.waiting, state.open > 0 || !state.listening) {
+            state.waiting = state.slots.queued() == 0;
+            match (state.waiting, state.slots.open() > 0 || !state.listening) {
                 (false, _) => Some(Duration::ZERO),
                 (true, true) => Some(SWEEP),
                 (true, false) => None,
@@ -314,7 +286,7 @@ impl Reactor {
                 match event.data.u64() {
                     WAKE => {}
                     data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
-                    data => state.note(Token::from(data), Ready::from(event.flags)),
+                    data => state.slots.note(Token::from(data), Ready::from(event.flags)),
                 }
             }
         }
@@ -322,7 +294,7 @@ impl Reactor {
             self.accept(pool, |number| events.iter().any(|event| event.data.u64() == LISTENERS - number as u64));
         }
         self.sweep(pool);
-        Ok(self.lock().queue.len())
+        Ok(self.lock().slots.queued())
     }
 
     /// Accepts what waits in the queues of some listeners.
@@ -347,19 +319,11 @@ impl Reactor {
     /// Takes over a connection.
     fn adopt(&self, connection: Box<Connection>) {
         let Some(socket) = connection.socket() else { return };
+        let deadline = Instant::now() + self.shared.options.keep_alive_timeout;
         let token = {
             let mut state = self.lock();
-            let index = state.vacant.pop().unwrap_or_else(|| {
-                state.slots.push(Slot { life: 0, connection: Place::Vacant, ready: Ready::default(), deadline: None });
-                (state.slots.len() - 1) as u32
-            });
-            let slot = &mut state.slots[index as usize];
-            slot.ready = Ready::default();
-            slot.deadline = Some(Instant::now() + self.shared.options.keep_alive_timeout);
-            slot.connection = Place::Here(connection);
-            let token = Token { index, life: slot.life };
-            state.open += 1;
-            self.load.store(state.open, Ordering::Relaxed);
+            let token = state.slots.insert(connection, deadline);
+            self.load.store(state.slots.open(), Ordering::Relaxed);
             self.shared.opened();
             token
         };
@@ -370,23 +334,13 @@ impl Reactor {
         }
     }
 
-    /// The next of the queue, with what is to be done.
+    /// The next of the queue, with what is to be done: its turn begins.
     fn take(&self) -> Option<(Token, Box<Connection>, Ready)> {
         let mut state = self.lock();
-        loop {
-            let index = state.queue.pop_front()?;
-            let slot = &mut state.slots[index as usize];
-            match std::mem::replace(&mut slot.connection, Place::Away) {
-                Place::Queued(connection) => {
-                    let ready = std::mem::take(&mut slot.ready);
-                    let token = Token { index, life: slot.life };
-                    state.turns += 1;
-                    state.turn = Some(state.turns);
-                    return Some((token, connection, ready));
-                }
-                other => slot.connection = other,
-            }
-        }
+        let next = state.slots.take_next()?;
+        state.turns += 1;
+        state.turn = Some(state.turns);
+        Some(next)
     }
 
     /// Ends a turn. Says whether this thread still leads.
@@ -410,17 +364,11 @@ impl Reactor {
         match connection {
             None => self.forget(&mut state, token),
             Some(connection) => {
-                let slot = &mut state.slots[token.index as usize];
-                slot.connection = Place::Here(connection);
-                slot.deadline = None;
-                let ready = match verdict {
-                    Verdict::Park(deadline) => {
-                        slot.deadline = deadline;
-                        Ready::default()
-                    }
-                    Verdict::Again | Verdict::Close => Ready::OTHER,
+                let (deadline, ready) = match verdict {
+                    Verdict::Park(deadline) => (deadline, Ready::default()),
+                    Verdict::Again | Verdict::Close => (None, Ready::OTHER),
                 };
-                state.note(token, ready);
+                state.slots.put_back(token, connection, deadline, ready);
             }
         }
         if !leads {
@@ -431,8 +379,8 @@ impl Reactor {
 
     /// Empties the slot of a connection that is over.
     fn forget(&self, state: &mut State, token: Token) {
-        state.remove(token);
-        self.load.store(state.open, Ordering::Relaxed);
+        state.slots.remove(token);
+        self.load.store(state.slots.open(), Ordering::Relaxed);
         self.shared.closed();
     }
 
@@ -446,18 +394,7 @@ impl Reactor {
             return;
         }
         state.swept = now;
-        for index in 0..state.slots.len() {
-            let slot = &state.slots[index];
-            let token = Token { index: index as u32, life: slot.life };
-            if !matches!(slot.connection, Place::Here(_)) {
-                continue;
-            }
-            if slot.deadline.is_some_and(|deadline| deadline <= now) {
-                state.note(token, Ready::EXPIRED);
-            } else if stopping {
-                state.note(token, Ready::OTHER);
-            }
-        }
+        state.slots.sweep(now, stopping);
         let listening = state.listening;
         drop(state);
         if retiring {
@@ -470,52 +407,5 @@ impl Reactor {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes what is to be done with a connection, and queues it if it is here.
-    fn note(&mut self, token: Token, ready: Ready) {
-        let Some(slot) = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life) else {
-            return;
-        };
-        slot.ready = slot.ready.and(ready);
-        if !slot.ready.is_any() {
-            return;
-        }
-        match std::mem::replace(&mut slot.connection, Place::Vacant) {
-            Place::Here(connection) => {
-                slot.connection = Place::Queued(connection);
-                self.queue.push_back(token.index);
-            }
-            other => slot.connection = other,
-        }
-    }
-
-    /// Empties a slot.
-    fn remove(&mut self, token: Token) -> Option<Box<Connection>> {
-        let slot = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life)?;
-        slot.life = slot.life.wrapping_add(1);
-        slot.deadline = None;
-        slot.ready = Ready::default();
-        let place = std::mem::replace(&mut slot.connection, Place::Vacant);
-        self.vacant.push(token.index);
-        self.open -= 1;
-        match place {
-            Place::Here(connection) | Place::Queued(connection) => Some(connection),
-            Place::Vacant | Place::Away => None,
-        }
-    }
-}
-
-impl From<Token> for u64 {
-    fn from(token: Token) -> u64 {
-        u64::from(token.index) << 32 | u64::from(token.life)
-    }
-}
-
-impl From<u64> for Token {
-    fn from(data: u64) -> Token {
-        Token { index: (data >> 32) as u32, life: data as u32 }
     }
 }

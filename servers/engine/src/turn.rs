@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
-use crate::reactor::{Reactor, Token};
+use crate::reactor::Reactor;
+use crate::slots::Token;
 
 /// How many exchanges one connection may have in a turn, before others have theirs.
 const EXCHANGES: u32 = 32;

@@ -1,0 +1,143 @@
+//! One request and its reply: what the connection keeps of it, and how parts of the reply become pieces of the outbox.
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use wgi::server::{Part, Reply, Transmit};
+use wgi::{Bytes, Error, ErrorSink, FileRange, PeerError};
+
+use crate::codec::Id;
+use crate::lend::Lent;
+use crate::socket::Tried;
+use crate::wire::{Progress, Wire, disconnected};
+
+/// How much of the errors stream is kept for the peer at once; more goes to standard error.
+const ERRORS: usize = 64 * 1024;
+
+/// The exchange that is under way on a connection.
+pub(crate) struct Exchange {
+    pub(crate) id: Id,
+    pub(crate) reply: Reply,
+    pub(crate) errors: Option<Arc<Lines>>,
+    /// A file that is being sent, in the pieces that the protocol makes of it.
+    pub(crate) file: Option<FileRange>,
+    pub(crate) waker: Option<Waker>,
+}
+
+impl Exchange {
+    pub(crate) fn new(id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Exchange {
+        Exchange { id, reply, errors, file: None, waker: None }
+    }
+
+    pub(crate) fn is_aborted(&self, wire: &Wire) -> bool {
+        wire.incoming.iter().any(|incoming| incoming.id == self.id && incoming.progress == Progress::Aborted)
+    }
+
+    /// Puts what stands on the errors stream into the reply.
+    pub(crate) fn send_errors(&self, wire: &mut Wire) {
+        let Some(lines) = &self.errors else { return };
+        send_errors(lines, wire, self.id);
+    }
+
+    /// Puts the next piece of a file into the outbox, and keeps the rest.
+    pub(crate) fn send_file(&mut self, mut file: FileRange, wire: &mut Wire) {
+        let length = wire.codec.frame(self.id, file.length, &mut wire.outbox.tail).clamp(1, file.length);
+        match file.file.try_clone() {
+            Ok(handle) if length < file.length => {
+                wire.outbox.push_file(FileRange { file: handle, offset: file.offset, length });
+                file.offset += length;
+                file.length -= length;
+                self.file = Some(file);
+            }
+            _ => wire.outbox.push_file(file),
+        }
+        wire.codec.unframe(self.id, length, &mut wire.outbox.tail);
+    }
+}
+
+fn send_errors(lines: &Lines, wire: &mut Wire, id: Id) {
+    let text = mem::take(&mut *lines.0.lock().unwrap_or_else(PoisonError::into_inner));
+    if !text.is_empty() {
+        wire.codec.errors(id, &text, &mut wire.outbox.tail);
+    }
+}
+
+/// Puts a chunk into the outbox, in the pieces that the protocol makes of it.
+pub(crate) fn push(wire: &mut Wire, id: Id, mut chunk: Bytes) {
+    let mut length = wire.codec.frame(id, chunk.len() as u64, &mut wire.outbox.tail);
+    while (length as usize) < chunk.len() {
+        let piece = chunk.split_to((length as usize).max(1));
+        wire.outbox.push_bytes(piece);
+        wire.codec.unframe(id, length, &mut wire.outbox.tail);
+        length = wire.codec.frame(id, chunk.len() as u64, &mut wire.outbox.tail);
+    }
+    wire.outbox.push_bytes(chunk);
+    wire.codec.unframe(id, length, &mut wire.outbox.tail);
+}
+
+/// The errors stream of one request, until it goes to the peer.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<Vec<u8>>);
+
+impl ErrorSink for Lines {
+    fn write(&self, text: &[u8]) -> io::Result<()> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() + text.len() > ERRORS {
+            return io::Write::write_all(&mut io::stderr(), text);
+        }
+        lines.extend_from_slice(text);
+        Ok(())
+    }
+}
+
+/// Sends what an application writes with the `write` callable: at once, on the thread that it writes on.
+pub(crate) struct Direct<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) id: Id,
+    pub(crate) errors: Option<&'a Lines>,
+    pub(crate) timeout: Duration,
+}
+
+pub(crate) enum Place<'a> {
+    Here(&'a mut Wire),
+    Lent(&'a Lent),
+}
+
+impl Transmit for Direct<'_> {
+    fn transmit(&mut self, part: Part) -> Result<(), Error> {
+        match &mut self.place {
+            Place::Here(wire) => transmit(wire, self.id, part, self.errors, self.timeout),
+            Place::Lent(lent) => {
+                let mut wire = lent.take().ok_or_else(|| disconnected("before the response was sent"))?;
+                let sent = transmit(&mut wire, self.id, part, self.errors, self.timeout);
+                lent.give(wire);
+                sent
+            }
+        }
+    }
+}
+
+fn transmit(wire: &mut Wire, id: Id, part: Part, errors: Option<&Lines>, timeout: Duration) -> Result<(), Error> {
+    if let Some(lines) = errors {
+        send_errors(lines, wire, id);
+    }
+    match part {
+        Part::Head(head, framing) => {
+            // What goes out now cannot be changed when more of the request's body is left unread than is drained.
+            wire.codec.head(id, &head, framing, &mut wire.outbox.tail);
+            return Ok(());
+        }
+        Part::Chunk(chunk) => push(wire, id, chunk),
+        Part::File(_) | Part::End | Part::Cut => return Ok(()),
+    }
+    let gone = |_| disconnected("before the response was sent");
+    while let Tried::Blocked = wire.outbox.flush(&wire.socket).map_err(gone)? {
+        if !wire.socket.wait_writable(timeout).map_err(gone)? {
+            return Err(PeerError::Timeout { doing: "to read the response" }.into());
+        }
+    }
+    Ok(())
+}
