@@ -219,24 +219,25 @@ impl FastCgiCodec {
             Err(error) => return Ok((self.turn_away(index, error, out)?, 0)),
         };
         let environ::Normal { mut vars, scheme, length } = normal;
-        let is_authorizer = open.role == AUTHORIZER;
-        if is_authorizer {
+        let mut body = match length {
+            Some(0) => RequestBody::None,
+            Some(length) => RequestBody::Length(length),
+            None => RequestBody::Unknown,
+        };
+        if open.role == AUTHORIZER {
+            // It is not given a body (§6.3), and knows what it is from this variable, as with libfcgi.
             vars.set("FCGI_ROLE", "AUTHORIZER");
+            vars.remove("CONTENT_LENGTH");
+            body = RequestBody::None;
         }
         let mut more = 0;
-        let body = match length {
-            // An Authorizer is not given a body (§6.3).
-            _ if is_authorizer => RequestBody::None,
-            Some(length @ 1..) => RequestBody::Length(length),
-            _ => match stdin_end(id, rest.get(self.current.padding..).unwrap_or_default()) {
-                Some(length) => {
-                    more = self.current.padding + length;
-                    self.current.padding = 0;
-                    RequestBody::None
-                }
-                None => RequestBody::Unknown,
-            },
-        };
+        if !matches!(body, RequestBody::Length(_))
+            && let Some(length) = rest.get(self.current.padding..).and_then(|behind| stdin_end(id, behind))
+        {
+            more = self.current.padding + length;
+            self.current.padding = 0;
+            body = RequestBody::None;
+        }
         open.stage = match body {
             RequestBody::None => Stage::Complete,
             RequestBody::Length(length) => Stage::Stdin(Some(length)),

@@ -13,8 +13,8 @@
 //!    `REQUEST_URI` is `PATH_INFO`.
 //! 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi). By `ProxyPass` it ends with the path that the
 //!    application is asked for, and `SCRIPT_NAME` is the whole path: what that has in front is the mount point. By
-//!    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where that file does not exist, which is an
-//!    accident: the mount point is the root.
+//!    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file, which is an accident:
+//!    the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root.
 //! 5. No `PATH_INFO`, and nginx or HAProxy by `SERVER_SOFTWARE`, or no `SCRIPT_FILENAME` either: `SCRIPT_NAME` is the
 //!    whole path, for nobody was told to split it. The mount point is the root.
 //! 6. Both are the same, and the request's path is too short to be both of them (nginx with
@@ -32,12 +32,17 @@
 //!
 //! **The rest.** Empty variables that stand for absent ones go (`CONTENT_LENGTH`, `REMOTE_USER` and the like).
 //! `REMOTE_ADDR` and `SERVER_NAME` lose a port (HAProxy). `SERVER_NAME`, where it is empty or a pattern, is the host of
-//! `HTTP_HOST`. `HTTPS`, or else `REQUEST_SCHEME`, tells the scheme. `HTTPS=off` goes.
+//! `HTTP_HOST`. The scheme is https when `HTTPS` is there and not `off`, or when `REQUEST_SCHEME` says so; both then say
+//! the same. What has no value that could be put right is answered with 400: a method, a path, a length or a host that is
+//! none, and a NUL anywhere.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use wgi::{Error, Scheme, StatusCode, Vars, percent};
+
+use crate::host::{is_authority, is_host, is_port, split_port, without_brackets};
 
 /// What is known of a request once its variables are in order.
 #[derive(Debug)]
@@ -57,6 +62,12 @@ pub(crate) fn normalise(mut vars: Vars, mount: Option<&[u8]>) -> Result<Normal, 
         vars = join_repeated(&vars);
     }
     let sent = Sent::scan(&vars);
+    if sent.is_foul {
+        return Err(refused("a variable without a name, or with NUL in it"));
+    }
+    if sent.host.is_some_and(|host| !host.is_empty() && !is_authority(host)) {
+        return Err(refused("Host is not a host"));
+    }
     let Some(method) = sent.method.filter(|method| is_token(method)) else {
         return Err(refused("REQUEST_METHOD is not a method"));
     };
@@ -93,6 +104,7 @@ struct Sent<'a> {
     script_filename: Option<&'a [u8]>,
     document_root: Option<&'a [u8]>,
     context_document_root: Option<&'a [u8]>,
+    context_prefix: Option<&'a [u8]>,
     software: Option<&'a [u8]>,
     interface: Option<&'a [u8]>,
     protocol: Option<&'a [u8]>,
@@ -106,12 +118,15 @@ struct Sent<'a> {
     /// Never empty.
     length: Option<&'a [u8]>,
     has_unwanted: bool,
+    /// A name or value that no variable of a process could have.
+    is_foul: bool,
 }
 
 impl<'a> Sent<'a> {
     fn scan(vars: &'a Vars) -> Sent<'a> {
         let mut sent = Sent::default();
         for (name, value) in vars.iter() {
+            sent.is_foul |= name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.contains(&0);
             let place = match name {
                 b"HTTP_HOST" => &mut sent.host,
                 field if field.starts_with(b"HTTP_") => {
@@ -126,6 +141,7 @@ impl<'a> Sent<'a> {
                 b"SCRIPT_FILENAME" => &mut sent.script_filename,
                 b"DOCUMENT_ROOT" => &mut sent.document_root,
                 b"CONTEXT_DOCUMENT_ROOT" => &mut sent.context_document_root,
+                b"CONTEXT_PREFIX" => &mut sent.context_prefix,
                 b"SERVER_SOFTWARE" => &mut sent.software,
                 b"GATEWAY_INTERFACE" => &mut sent.interface,
                 b"SERVER_PROTOCOL" => &mut sent.protocol,
@@ -164,44 +180,55 @@ impl<'a> Sent<'a> {
         if is_blank(self.software) {
             new.push("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION")));
         }
-        if is_blank(self.protocol) {
+        // Apache has `INCLUDED` in what it asks for by itself.
+        if !self.protocol.is_some_and(is_version) {
             new.push("SERVER_PROTOCOL", "HTTP/1.1");
         }
         if self.query.is_none() {
             new.push("QUERY_STRING", "");
         }
-        if is_blank(self.request_scheme) {
+        if self.request_scheme != Some(scheme.as_str().as_bytes()) {
             new.push("REQUEST_SCHEME", scheme.as_str());
         }
-        if scheme == Scheme::Https && self.https.is_none() {
+        if scheme == Scheme::Https && !matches!(self.https, Some(b"on" | b"1")) {
             new.push("HTTPS", "on");
         }
-        if is_blank(self.server_port) {
-            new.push("SERVER_PORT", if scheme == Scheme::Https { "443" } else { "80" });
+        if !self.server_port.is_some_and(is_port) {
+            new.push("SERVER_PORT", scheme.default_port().to_string());
         }
+        self.mend_server_name(new);
+        self.mend_remote_addr(new);
+    }
+
+    fn mend_server_name(&self, new: &mut Vars) {
         let sent = self.server_name.unwrap_or_default();
-        let name = match without_port(sent).0 {
+        let name = match split_port(sent).0 {
             name if is_host(name) => name,
             // nginx has an empty name by default, `_` by custom, and patterns.
-            _ => self.host.map(|host| without_port(host).0).filter(|host| is_host(host)).unwrap_or(b"localhost"),
+            _ => self.host.map(|host| split_port(host).0).filter(|host| is_host(host)).unwrap_or(b"localhost"),
         };
         if name != sent {
             new.push("SERVER_NAME", name);
         }
-        if let Some(sent) = self.remote_addr {
-            let (address, port) = match sent {
-                // The client is a process of this machine (nginx, over a Unix socket).
-                b"unix:" | b"" => (&b"127.0.0.1"[..], None),
-                sent => without_port(sent),
-            };
-            // Only a host of a URL has brackets.
-            let address = address.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(address);
-            if address != sent {
-                new.push("REMOTE_ADDR", address);
-            }
-            if let (Some(port), None) = (port, self.remote_port) {
-                new.push("REMOTE_PORT", port);
-            }
+    }
+
+    fn mend_remote_addr(&self, new: &mut Vars) {
+        let Some(sent) = self.remote_addr else { return };
+        let (address, port) = match sent {
+            // The client is a process of this machine (nginx, over a Unix socket).
+            b"unix:" => (&b"127.0.0.1"[..], None),
+            sent => split_port(sent),
+        };
+        let parsed = std::str::from_utf8(without_brackets(address)).ok().and_then(|text| text.parse::<IpAddr>().ok());
+        match parsed.map(|address| (address, address.to_canonical())) {
+            Some((address, canonical)) if address != canonical => new.push("REMOTE_ADDR", canonical.to_string()),
+            Some(_) if without_brackets(address) == sent => {}
+            Some(_) => new.push("REMOTE_ADDR", without_brackets(address)),
+            // Never one that somebody may trust.
+            None => new.push("REMOTE_ADDR", "0.0.0.0"),
+        }
+        if let (Some(port), None) = (port.filter(|port| is_port(port)), self.remote_port) {
+            new.push("REMOTE_PORT", port);
         }
     }
 }
@@ -277,7 +304,7 @@ fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8]
         }
     }
     if !path_info.is_empty() || is_below(sent.document_root) || is_below(sent.context_document_root) {
-        return at_root(whole);
+        return below(without_slash(sent.context_prefix.unwrap_or_default()), whole);
     }
     // `ProxyPass "/app/" "fcgi://host/other/"`: as over HTTP, the application is asked for another path.
     at_root(asked)
@@ -337,21 +364,6 @@ fn splits_nothing(software: Option<&[u8]>) -> bool {
     software.is_some_and(|software| software.starts_with(b"nginx") || software.starts_with(b"HAProxy"))
 }
 
-/// Splits off a port: of `host:80` and `[::1]:80`, but not of `::1`.
-fn without_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(colon) = host.iter().rposition(|&byte| byte == b':') else { return (host, None) };
-    let (name, port) = host.split_at(colon);
-    let port = port.get(1..).unwrap_or_default();
-    let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
-    if is_port && (name.ends_with(b"]") || !name.contains(&b':')) { (name, Some(port)) } else { (host, None) }
-}
-
-/// Whether it is the name or address of a host, and not a pattern or nothing at all.
-fn is_host(name: &[u8]) -> bool {
-    !matches!(name, b"" | b"_")
-        && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte) || byte >= 0x80)
-}
-
 fn is_blank(value: Option<&[u8]>) -> bool {
     value.is_none_or(<[u8]>::is_empty)
 }
@@ -365,6 +377,15 @@ fn parse_length(value: &[u8]) -> Result<u64, Error> {
             length.checked_mul(10)?.checked_add(digit)
         })
         .ok_or_else(|| refused("CONTENT_LENGTH is not a number"))
+}
+
+/// `HTTP/1.1`, or `HTTP/2` as some have it.
+fn is_version(protocol: &[u8]) -> bool {
+    match protocol.strip_prefix(b"HTTP/") {
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// `token` (RFC 9110 §5.6.2), which a method is.
@@ -392,8 +413,8 @@ fn is_unwanted(name: &[u8], value: &[u8]) -> bool {
         | b"HTTP_TRANSFER_ENCODING"
         | b"HTTP_UPGRADE" => true,
         // An empty value stands for none (RFC 3875 §4.1).
-        b"REMOTE_PORT" | b"AUTH_TYPE" | b"CONTENT_LENGTH" | b"CONTENT_TYPE" | b"PATH_TRANSLATED" | b"REMOTE_HOST"
-        | b"REMOTE_IDENT" | b"REMOTE_USER" => value.is_empty(),
+        b"AUTH_TYPE" | b"CONTENT_LENGTH" | b"CONTENT_TYPE" | b"PATH_TRANSLATED" | b"REMOTE_HOST" | b"REMOTE_IDENT"
+        | b"REMOTE_USER" => value.is_empty(),
         b"HTTPS" => value.is_empty() || value.eq_ignore_ascii_case(b"off"),
         _ => false,
     }

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | records | `record.rs` |
 //! | what they mean for the requests that are open, and the reply | `codec.rs` |
-//! | the variables become the environ that HTTP would give | `environ.rs` |
+//! | the variables become the environ that HTTP would give | `environ.rs`, `host.rs` |
 //! | what the web server asks about the application | `values.rs` |
 //!
 //! Malformed records close the connection. What is wrong with one request alone is answered with a response of its own
@@ -18,6 +18,7 @@
 
 mod codec;
 mod environ;
+mod host;
 pub mod record;
 mod settings;
 mod values;

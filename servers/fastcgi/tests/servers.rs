@@ -211,6 +211,15 @@ fn apache_by_sethandler() {
     // Without the slash at its end.
     split(&handler("/shn", "/x y/z", "proxy:fcgi://127.0.0.1:9000/srv/www/shn"), "", "/shn/x y/z");
     split(&handler("/shn", "", "proxy:fcgi://127.0.0.1:9000/srv/www/shn"), "", "/shn");
+    // Alias "/app" "/srv/app" says where the application is mounted, whether that is a file or a folder.
+    let aliased = |script, path, file| {
+        let mut vars = handler(script, path, file);
+        vars.extend([("CONTEXT_PREFIX", "/app"), ("CONTEXT_DOCUMENT_ROOT", "/srv/app")]);
+        vars
+    };
+    split(&aliased("/app", "", "proxy:fcgi://127.0.0.1:9000//srv/app"), "/app", "");
+    split(&aliased("/app", "/x/y", "proxy:fcgi://127.0.0.1:9000//srv/app"), "/app", "/x/y");
+    split(&aliased("/app/x", "/y", "proxy:fcgi://127.0.0.1:9000//srv/app/x"), "/app", "/x/y");
 }
 
 #[test]
@@ -373,6 +382,8 @@ fn the_scheme() {
         (Some("1"), None, Scheme::Https),
         (Some("off"), None, Scheme::Http),
         (Some("OFF"), Some("http"), Scheme::Http),
+        (Some("yes"), None, Scheme::Https),
+        (Some("off"), Some("HTTPS"), Scheme::Https),
         (Some(""), None, Scheme::Http),
         (None, Some("https"), Scheme::Https),
         (None, Some("http"), Scheme::Http),
@@ -383,7 +394,9 @@ fn the_scheme() {
         vars.extend(scheme.map(|scheme| ("REQUEST_SCHEME", scheme)));
         let (vars, seen) = environ_with(&FastCgi::new(), &vars);
         assert_eq!(seen, expected, "{https:?} {scheme:?}");
-        assert_eq!(var(&vars, "HTTPS").is_some(), expected == Scheme::Https, "{https:?} {scheme:?}");
+        let is_https = matches!(var(&vars, "HTTPS"), Some("on" | "1"));
+        assert_eq!(is_https, expected == Scheme::Https, "{https:?} {scheme:?}");
+        assert_eq!(var(&vars, "REQUEST_SCHEME"), Some(expected.as_str()));
         assert_eq!(var(&vars, "SERVER_PORT"), Some(if expected == Scheme::Https { "443" } else { "80" }));
     }
 }
@@ -396,6 +409,9 @@ fn a_remote_address_with_a_port_is_split() {
         ("2001:db8::1", "2001:db8::1", None),
         ("[2001:db8::1]:4711", "2001:db8::1", Some("4711")),
         ("[2001:db8::1]", "2001:db8::1", None),
+        ("::ffff:192.0.2.1", "192.0.2.1", None),
+        ("unknown", "0.0.0.0", None),
+        ("", "0.0.0.0", None),
     ] {
         let (vars, _) = environ_with(&FastCgi::new(), &[("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", sent)]);
         assert_eq!((var(&vars, "REMOTE_ADDR"), var(&vars, "REMOTE_PORT")), (Some(address), port), "{sent}");
@@ -411,7 +427,7 @@ fn a_server_name_that_is_none_is_the_host() {
         ("*.test", "a.test", "a.test"),
         ("b.test:8080", "a.test", "b.test"),
         ("[::1]", "a.test", "[::1]"),
-        ("", "<script>", "localhost"),
+        ("<script>", "a.test", "a.test"),
         ("", "", "localhost"),
     ] {
         let vars = [("REQUEST_METHOD", "GET"), ("SERVER_NAME", sent), ("HTTP_HOST", host)];
@@ -463,6 +479,13 @@ fn names_that_look_alike_are_kept_apart() {
 }
 
 #[test]
+fn a_protocol_or_port_that_is_none_is_the_usual_one() {
+    let vars = [("REQUEST_METHOD", "GET"), ("SERVER_PROTOCOL", "INCLUDED"), ("SERVER_PORT", "eighty")];
+    let (vars, _) = environ_with(&FastCgi::new(), &vars);
+    assert_eq!((var(&vars, "SERVER_PROTOCOL"), var(&vars, "SERVER_PORT")), (Some("HTTP/1.1"), Some("80")));
+}
+
+#[test]
 fn the_target_of_options_may_be_an_asterisk() {
     for vars in [[("SCRIPT_NAME", "*")], [("PATH_INFO", "*")], [("REQUEST_URI", "*")]] {
         let vars = [&[("REQUEST_METHOD", "OPTIONS")], &vars[..]].concat();
@@ -482,6 +505,12 @@ fn what_is_no_request_is_answered_with_400() {
         &[("REQUEST_METHOD", "GET"), ("REQUEST_URI", "nonsense")],
         &[("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/%00")],
         &[("REQUEST_METHOD", "GET"), ("CONTENT_LENGTH", "five")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_HOST", "<script>")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_HOST", "a:b")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_HOST", "[::1")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_X", "a\0b")],
+        &[("REQUEST_METHOD", "GET"), ("A=B", "c")],
+        &[("REQUEST_METHOD", "GET"), ("", "c")],
     ] {
         let fed = decode([begin(1, RESPONDER, 1), params(1, vars), stdin(1, b"")].concat());
         assert!(fed.seen.is_empty(), "{vars:?}: {:?}", fed.seen);
