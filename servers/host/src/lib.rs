@@ -1,1 +1,182 @@
-//! wgi-host
+#![doc = include_str!("../README.md")]
+//! # How it works
+//!
+//! The way from a started process to a running server, a file each:
+//!
+//! | step | file |
+//! | --- | --- |
+//! | what the process was started with: [`Started`] | `started.rs` |
+//! | the options, their variables and their help, as one table | `options.rs`, `values.rs`, `help.rs` |
+//! | what is to be done: [`Plan`], [`Settings`] | `plan.rs`, `settings.rs` |
+//! | listeners, protocols and an engine | `serve.rs` |
+//!
+//! A CGI program comes no further than the first line of [`Host::run`]: its start is part of every request.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+
+use wgi::App;
+use wgi_middleware::Lint;
+
+mod help;
+mod options;
+mod plan;
+mod serve;
+mod settings;
+mod started;
+mod values;
+
+pub use plan::{Plan, Usage};
+pub use settings::{Listen, Place, Protocol, Settings};
+pub use started::Started;
+
+/// The exit status of a server that was stopped, and of a CGI program whose response was whole.
+const SERVED: i32 = 0;
+/// The exit status of what could not be done.
+const FAILED: i32 = 1;
+/// The exit status of a program whose options are wrong.
+const MISUSED: i32 = 2;
+
+/// Hosts `app` as this process was started: as a CGI program, on a socket it was given, or on the addresses that its
+/// options name; over HTTP on 127.0.0.1:8080 when nothing was said. Ends the process.
+///
+/// The exit status is 0 when the server was stopped or the CGI response was whole, 2 when the options are wrong, and 1
+/// when anything else failed.
+///
+/// ```no_run
+/// # use wgi::{Body, Environ, Error, StartResponse, StatusCode, header::CONTENT_TYPE};
+/// # fn hello(_environ: Environ, start_response: &mut dyn StartResponse) -> Result<Body, Error> {
+/// #     start_response.start(StatusCode::OK, [(CONTENT_TYPE, "text/plain")])?;
+/// #     Ok(Body::from("Hello, world!"))
+/// # }
+/// fn main() {
+///     wgi_host::run(hello)
+/// }
+/// ```
+pub fn run(app: impl App + 'static) -> ! {
+    Host::new(app).run()
+}
+
+/// An application with what the launcher says of it.
+///
+/// ```no_run
+/// # use wgi::{Body, Environ, Error, StartResponse};
+/// # fn bookshelf(_: Environ, _: &mut dyn StartResponse) -> Result<Body, Error> { Ok(Body::empty()) }
+/// wgi_host::Host::new(bookshelf)
+///     .name("bookshelf")
+///     .version(env!("CARGO_PKG_VERSION"))
+///     .about("A list of books, with a search by author.")
+///     .run()
+/// ```
+pub struct Host<A> {
+    app: A,
+    name: Option<String>,
+    version: Option<String>,
+    about: Option<String>,
+}
+
+impl<A: App + 'static> Host<A> {
+    /// Hosts `app` under the name that the program was called by.
+    pub fn new(app: A) -> Host<A> {
+        Host { app, name: None, version: None, about: None }
+    }
+
+    /// The program's name, for messages, `--help` and `--version`.
+    pub fn name(mut self, name: impl Into<String>) -> Host<A> {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The program's version, for `--version`. Usually `env!("CARGO_PKG_VERSION")`.
+    pub fn version(mut self, version: impl Into<String>) -> Host<A> {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// What the program is, in a sentence for `--help`.
+    pub fn about(mut self, about: impl Into<String>) -> Host<A> {
+        self.about = Some(about.into());
+        self
+    }
+
+    /// Hosts the application as this process was started, and ends the process; see [`run`].
+    pub fn run(self) -> ! {
+        if wgi_cgi::is_cgi() {
+            // The command line is the client's here, and is never looked at (RFC 3875 §4.4, CVE-2012-1823).
+            process::exit(self.answer_cgi())
+        }
+        process::exit(self.start(Started::from_process()))
+    }
+
+    /// Hosts the application as a process that was started that way, until it is stopped. Gives the exit status.
+    pub fn start(self, started: Result<Started, Usage>) -> i32 {
+        let name = self.program_name(started.as_ref().ok());
+        let plan = started.and_then(|started| Plan::of(&started).map(|plan| (plan, started)));
+        let (plan, started) = match plan {
+            Ok(planned) => planned,
+            Err(usage) => {
+                complain(&name, &format!("{usage}\nTry `{name} --help`."));
+                return MISUSED;
+            }
+        };
+        let served = match plan {
+            Plan::Help => {
+                show(&help::text(&name, self.about.as_deref()));
+                return SERVED;
+            }
+            Plan::Version => {
+                let version = self.version.unwrap_or_else(|| concat!("(wgi ", env!("CARGO_PKG_VERSION"), ")").into());
+                show(&format!("{name} {version}\n"));
+                return SERVED;
+            }
+            Plan::Cgi => return self.answer_cgi(),
+            Plan::Serve(settings) if settings.lint => serve::serve(Arc::new(Lint::new(self.app)), *settings, started),
+            Plan::Serve(settings) => serve::serve(Arc::new(self.app), *settings, started),
+        };
+        match served {
+            Ok(()) => SERVED,
+            Err(error) => {
+                complain(&name, &error.to_string());
+                FAILED
+            }
+        }
+    }
+
+    /// Of the options, a CGI program has those that its variables give: the web server's configuration sets them.
+    fn answer_cgi(self) -> i32 {
+        let (mut options, mut lint) = (wgi_cgi::Options::default(), false);
+        match Plan::for_cgi() {
+            Ok(settings) => {
+                options.max_body = settings.engine.max_body;
+                lint = settings.lint;
+            }
+            Err(usage) => complain(&self.program_name(None), &usage.to_string()),
+        }
+        let code = match lint {
+            true => wgi_cgi::run_with(Lint::new(self.app), &options),
+            false => wgi_cgi::run_with(self.app, &options),
+        };
+        if code == ExitCode::SUCCESS { SERVED } else { FAILED }
+    }
+
+    fn program_name(&self, started: Option<&Started>) -> String {
+        let called = started.and_then(|started| Path::new(started.program.as_deref()?).file_name());
+        match (&self.name, called) {
+            (Some(name), _) => name.clone(),
+            (None, Some(called)) => called.to_string_lossy().into_owned(),
+            (None, None) => "wgi".to_owned(),
+        }
+    }
+}
+
+fn complain(name: &str, message: &str) {
+    // When standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{name}: {message}");
+}
+
+fn show(text: &str) {
+    // `--help | head` closes early.
+    let _ = io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,129 @@
+//! From settings to a running server.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use wgi::App;
+use wgi_engine::{Address, Engine, Listener};
+
+use crate::{Listen, Place, Protocol, Settings, Started};
+
+/// Serves until it is stopped by a signal.
+///
+/// # Errors
+/// When an address cannot be listened on, or the system refuses what serving takes.
+pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> io::Result<()> {
+    log_to_stderr(&settings);
+    raise_descriptor_limit();
+    let mut inherited = started.inherited.unwrap_or_else(ListenFd::empty);
+    let mut engine = Engine::new(settings.engine.clone());
+    let mut told = Vec::new();
+    for Listen { protocol, at } in &settings.listeners {
+        let mut listener = match at {
+            Place::Address(address) => Listener::bind_with(address, &settings.bind)?,
+            Place::Stdin => Listener::from_fd(take_stdin()?)?,
+            Place::Socket(index) => Listener::from_fd(take_socket(&mut inherited, *index)?)
+                .map_err(|error| io::Error::new(error.kind(), format!("socket {index} of LISTEN_FDS: {error}")))?,
+        };
+        // Whoever started it with its socket knows, and it may be one of many.
+        if *at == Place::Stdin {
+            tracing::debug!("serving {} on descriptor 0", protocol.name());
+            if let Some(peers) = &settings.web_servers {
+                listener = listener.allow(peers.clone());
+            }
+        } else {
+            told.push(format!("listening on {}", url(*protocol, listener.address())));
+        }
+        match protocol {
+            Protocol::Http => engine.listen(listener, settings.http.clone(), app.clone()),
+            Protocol::FastCgi => engine.listen(listener, settings.fastcgi.clone(), app.clone()),
+        }
+    }
+    engine.stop_on_signals()?;
+    // Only now: who reads this may connect, and may stop the server by a signal.
+    for line in told {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+    engine.run()
+}
+
+/// Where to find a listener, so that a terminal makes it something to click on.
+fn url(protocol: Protocol, address: &Address) -> String {
+    let slash = if protocol == Protocol::Http { "/" } else { "" };
+    match address {
+        Address::Unix(path) => format!("unix:{} ({})", path.display(), protocol.name()),
+        // No browser goes to `http://[::]/`.
+        Address::Tcp { host, port } if is_everywhere(host) => {
+            format!("{}://localhost:{port}{slash} (every interface)", protocol.name())
+        }
+        address => format!("{}://{address}{slash}", protocol.name()),
+    }
+}
+
+fn is_everywhere(host: &str) -> bool {
+    host.is_empty() || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
+/// Events go to standard error, a line each. Without the time, which a service manager's log has, and nobody who looks
+/// at a terminal needs.
+fn log_to_stderr(settings: &Settings) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(settings.log)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .finish();
+    // An application that set up a log of its own before keeps it.
+    let _ = tracing::subscriber::set_global_default(log);
+}
+
+/// A connection takes a descriptor, and the usual limit is 1024, for the sake of programs that use `select`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!("the limit of open files stays: {error}");
+    }
+}
+
+/// Takes the socket that is descriptor 0, and leaves /dev/null in its place: a process that the application starts
+/// shall not inherit it as its standard input.
+fn take_stdin() -> io::Result<OwnedFd> {
+    let socket = rustix::stdio::stdin().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(socket)
+}
+
+fn take_socket(inherited: &mut ListenFd, index: usize) -> io::Result<OwnedFd> {
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "it is not there");
+    match inherited.take_tcp_listener(index) {
+        Ok(socket) => socket.map(OwnedFd::from).ok_or_else(gone),
+        Err(_) => inherited.take_unix_listener(index)?.map(OwnedFd::from).ok_or_else(gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_as_something_to_click_on() {
+        for (protocol, address, expected) in [
+            (Protocol::Http, "127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            (Protocol::Http, "[::1]:8080", "http://[::1]:8080/"),
+            (Protocol::Http, ":80", "http://localhost:80/ (every interface)"),
+            (Protocol::Http, "0.0.0.0:80", "http://localhost:80/ (every interface)"),
+            (Protocol::Http, "[::]:80", "http://localhost:80/ (every interface)"),
+            (Protocol::Http, "unix:/run/app.sock", "unix:/run/app.sock (http)"),
+            (Protocol::FastCgi, "127.0.0.1:9000", "fastcgi://127.0.0.1:9000"),
+            (Protocol::FastCgi, "unix:/run/app.sock", "unix:/run/app.sock (fastcgi)"),
+        ] {
+            assert_eq!(url(protocol, &address.parse().unwrap()), expected);
+        }
+    }
+}

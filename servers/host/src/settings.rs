@@ -1,0 +1,88 @@
+//! What a server is set to: where it listens, what it speaks there, its limits.
+
+use std::net::IpAddr;
+
+use tracing::level_filters::LevelFilter;
+use wgi_engine::{Address, BindOptions, Options};
+use wgi_fastcgi::FastCgi;
+use wgi_http::Http;
+
+/// What a server is set to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where to listen, and what is spoken there.
+    pub listeners: Vec<Listen>,
+    /// How sockets are made.
+    pub bind: BindOptions,
+    /// The limits and timeouts of every protocol.
+    pub engine: Options,
+    /// The limits of HTTP.
+    pub http: Http,
+    /// The limits of FastCGI, and where the application is mounted.
+    pub fastcgi: FastCgi,
+    /// Which peers may connect to descriptor 0 (`FCGI_WEB_SERVER_ADDRS`); everybody where there are none.
+    pub web_servers: Option<Vec<IpAddr>>,
+    /// Puts the validator around the application.
+    pub lint: bool,
+    /// How much is logged.
+    pub log: LevelFilter,
+}
+
+/// One place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where.
+    pub at: Place,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At an address.
+    Address(Address),
+    /// On the socket that is descriptor 0.
+    Stdin,
+    /// On a socket that a service manager passed on: the first is 0.
+    Socket(usize),
+}
+
+/// A wire protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/1.0.
+    Http,
+    /// FastCGI 1.0.
+    FastCgi,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Protocol; 2] = [Protocol::Http, Protocol::FastCgi];
+
+    /// Its name in options, in `LISTEN_FDNAMES` and as a URL's scheme.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::FastCgi => "fastcgi",
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listeners: Vec::new(),
+            bind: BindOptions::default(),
+            engine: Options::default(),
+            http: Http::default(),
+            fastcgi: FastCgi::default(),
+            web_servers: None,
+            lint: false,
+            log: LevelFilter::INFO,
+        }
+    }
+}

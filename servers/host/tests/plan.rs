@@ -1,0 +1,185 @@
+//! What is chosen, by what a process was started with.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use wgi_host::{Listen, Place, Plan, Protocol, Settings, Started};
+
+fn started(args: &[&str], vars: &[(&str, &str)]) -> Started {
+    let mut started = Started::default();
+    started.args = args.iter().map(OsString::from).collect();
+    started.vars = vars.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+    started
+}
+
+fn settings(started: &Started) -> Settings {
+    match Plan::of(started) {
+        Ok(Plan::Serve(settings)) => *settings,
+        plan => panic!("{plan:?}"),
+    }
+}
+
+fn serve(args: &[&str], vars: &[(&str, &str)]) -> Settings {
+    settings(&started(args, vars))
+}
+
+fn at(protocol: Protocol, address: &str) -> Listen {
+    Listen { protocol, at: Place::Address(address.parse().unwrap()) }
+}
+
+fn refused(args: &[&str], vars: &[(&str, &str)]) -> String {
+    Plan::of(&started(args, vars)).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_said_is_http_on_loopback() {
+    assert_eq!(serve(&[], &[]).listeners, [at(Protocol::Http, "127.0.0.1:8080")]);
+    assert_eq!(serve(&[], &[("PORT", "")]).listeners, [at(Protocol::Http, "127.0.0.1:8080")]);
+    assert_eq!(serve(&["--threads", "4"], &[]).listeners, [at(Protocol::Http, "127.0.0.1:8080")]);
+}
+
+#[test]
+fn a_port_from_outside_is_on_every_interface() {
+    assert_eq!(serve(&[], &[("PORT", "3000")]).listeners, [at(Protocol::Http, ":3000")]);
+    assert_eq!(serve(&["--http", "[::1]:1"], &[("PORT", "3000")]).listeners, [at(Protocol::Http, "[::1]:1")]);
+    for bad in ["http", "65536", "-1", "+80"] {
+        assert!(refused(&[], &[("PORT", bad)]).starts_with("PORT: "), "{bad}");
+    }
+}
+
+#[test]
+fn a_cgi_program_never_looks_at_its_command_line() {
+    for args in [&["--http", ":80"][..], &["--help"], &["--no-such-thing"]] {
+        assert!(matches!(Plan::of(&started(args, &[("GATEWAY_INTERFACE", "CGI/1.1")])), Ok(Plan::Cgi)), "{args:?}");
+    }
+    assert!(matches!(Plan::of(&started(&["--help"], &[("GATEWAY_INTERFACE", "")])), Ok(Plan::Help)));
+}
+
+#[test]
+fn a_listening_descriptor_0_is_fastcgi() {
+    let mut started = started(&[], &[("FCGI_WEB_SERVER_ADDRS", "127.0.0.1,::1, 192.0.2.7")]);
+    started.listens_on_stdin = true;
+    let settings = settings(&started);
+    assert_eq!(settings.listeners, [Listen { protocol: Protocol::FastCgi, at: Place::Stdin }]);
+    assert!(settings.engine.multiprocess);
+    let allowed = settings.web_servers.unwrap();
+    assert_eq!(allowed, ["127.0.0.1", "::1", "192.0.2.7"].map(|address| address.parse::<std::net::IpAddr>().unwrap()));
+}
+
+#[test]
+fn a_list_of_web_servers_that_cannot_be_read_lets_nobody_in() {
+    let mut started = started(&[], &[("FCGI_WEB_SERVER_ADDRS", "127.0.0.1,localhost")]);
+    started.listens_on_stdin = true;
+    let error = Plan::of(&started).unwrap_err().to_string();
+    assert_eq!(error, "FCGI_WEB_SERVER_ADDRS: `127.0.0.1,localhost` is no list of addresses");
+}
+
+#[test]
+fn sockets_of_a_service_manager_go_by_their_names() {
+    let mut started = started(&[], &[("LISTEN_FDNAMES", "fastcgi:http:unknown")]);
+    started.sockets = 4;
+    // systemd's own socket as standard input is one of these, and not another one.
+    started.listens_on_stdin = true;
+    let expected = [Protocol::FastCgi, Protocol::Http, Protocol::Http, Protocol::Http];
+    let listen = |(socket, protocol)| Listen { protocol, at: Place::Socket(socket) };
+    assert_eq!(settings(&started).listeners, expected.into_iter().enumerate().map(listen).collect::<Vec<_>>());
+}
+
+#[test]
+fn sockets_and_addresses_go_together() {
+    let mut started = started(&["--http", ":80"], &[]);
+    started.sockets = 1;
+    let socket = Listen { protocol: Protocol::Http, at: Place::Socket(0) };
+    assert_eq!(settings(&started).listeners, [socket, at(Protocol::Http, ":80")]);
+}
+
+#[test]
+fn addresses_are_repeatable_and_together() {
+    let args = ["--http", "localhost:80", "--fastcgi=unix:/run/a.sock", "--http=[::1]:80", "--fastcgi", ":9000"];
+    let expected = [
+        at(Protocol::Http, "localhost:80"),
+        at(Protocol::FastCgi, "unix:/run/a.sock"),
+        at(Protocol::Http, "[::1]:80"),
+        at(Protocol::FastCgi, ":9000"),
+    ];
+    assert_eq!(serve(&args, &[]).listeners, expected);
+    let vars = [("WGI_HTTP", ":80, [::1]:81"), ("WGI_FASTCGI", "unix:/run/a.sock")];
+    let expected =
+        [at(Protocol::Http, ":80"), at(Protocol::Http, "[::1]:81"), at(Protocol::FastCgi, "unix:/run/a.sock")];
+    assert_eq!(serve(&[], &vars).listeners, expected);
+}
+
+#[test]
+fn an_option_beats_its_variable() {
+    assert_eq!(serve(&["--max-body", "1M"], &[("WGI_MAX_BODY", "2M")]).engine.max_body, 1 << 20);
+    assert_eq!(serve(&[], &[("WGI_MAX_BODY", "2M")]).engine.max_body, 2 << 20);
+    assert_eq!(serve(&[], &[("WGI_MAX_BODY", "")]).engine.max_body, 2 << 30);
+    assert_eq!(serve(&["--http", ":1"], &[("WGI_HTTP", ":2")]).listeners, [at(Protocol::Http, ":1")]);
+    // A variable that is beaten need not even be right.
+    assert_eq!(serve(&["--threads", "3"], &[("WGI_THREADS", "many")]).engine.threads, 3);
+}
+
+#[test]
+fn limits_and_timeouts_are_set() {
+    let args = ["--threads=7", "--head-timeout", "250ms", "--keep-alive-timeout", "2m", "--max-drain", "0", "--lint"];
+    let settings = serve(&args, &[("WGI_MULTIPROCESS", "yes"), ("WGI_SOCKET_MODE", "660")]);
+    assert_eq!(settings.engine.threads, 7);
+    assert_eq!(settings.engine.head_timeout, Duration::from_millis(250));
+    assert_eq!(settings.engine.keep_alive_timeout, Duration::from_secs(120));
+    assert_eq!(settings.engine.max_drain, 0);
+    assert_eq!(settings.bind.unix_mode, Some(0o660));
+    assert!(settings.lint && settings.engine.multiprocess);
+}
+
+#[test]
+fn variables_are_added_to_the_environ() {
+    let settings = serve(&["--environ", "DB=/srv/a=b", "--environ", "EMPTY=", "--environ=DB=/srv/c"], &[]);
+    assert_eq!(settings.engine.variables.get("DB"), Some(&b"/srv/c"[..]));
+    assert_eq!(settings.engine.variables.get("EMPTY"), Some(&b""[..]));
+}
+
+#[test]
+fn help_and_version_come_first() {
+    for args in [&["--help"][..], &["-h"], &["--http", ":80", "--help", "--nonsense"]] {
+        assert!(matches!(Plan::of(&started(args, &[])), Ok(Plan::Help)), "{args:?}");
+    }
+    for args in [&["--version"][..], &["-V"]] {
+        assert!(matches!(Plan::of(&started(args, &[])), Ok(Plan::Version)), "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_a_sentence() {
+    for (args, vars, expected) in [
+        (&["--htp", ":80"][..], &[][..], "unknown option --htp; did you mean --http?"),
+        (&["--keepalive-timeout"], &[], "unknown option --keepalive-timeout; did you mean --keep-alive-timeout?"),
+        (&["--keep"], &[], "unknown option --keep; did you mean --keep-alive-timeout?"),
+        (&["--scgi", ":80"], &[], "unknown option --scgi"),
+        (&["--frobnicate"], &[], "unknown option --frobnicate"),
+        (&["-p", "80"], &[], "unknown option -p"),
+        (&["127.0.0.1:80"], &[], "unexpected `127.0.0.1:80`; did you mean --http 127.0.0.1:80?"),
+        (&["serve"], &[], "unexpected `serve`; every option starts with --"),
+        (&["--http"], &[], "--http wants ADDRESS"),
+        (&["--lint=1"], &[], "--lint takes no value"),
+        (
+            &["--http", "8080"],
+            &[],
+            "--http: `8080` is a port alone; write 127.0.0.1:8080, or :8080 for every interface",
+        ),
+        (&["--threads", "0"], &[], "--threads: 0 is too small; the least is 1"),
+        (&["--threads", "-1"], &[], "--threads: `-1` is no number, or too large a one"),
+        (&["--environ", "A"], &[], "--environ: `A` is no variable; write NAME=VALUE"),
+        (&["--script-name", "app"], &[], "--script-name: `app` does not start with a slash"),
+        (&["--log", "loud"], &[], "--log: `loud` is no level; write off, error, warn, info or debug"),
+        (&[], &[("WGI_LINT", "perhaps")], "WGI_LINT: `perhaps` is neither 1 nor 0"),
+        (
+            &[],
+            &[("WGI_MAX_BODY", "much")],
+            "WGI_MAX_BODY: `much` is no size; write a number of bytes, or one of K, M, G: 64K, 2G",
+        ),
+        (&[], &[("WGI_HEAD_TIMEOUT", "1.5s")], "WGI_HEAD_TIMEOUT: `1.5s` is no duration; write 500ms, 15s, 2m or 1h"),
+        (&[], &[("WGI_HTTP", ":80,")], "WGI_HTTP: `` has no port; write HOST:PORT, [V6]:PORT, :PORT or unix:PATH"),
+    ] {
+        assert_eq!(refused(args, vars), expected, "{args:?} {vars:?}");
+    }
+}
