@@ -1,1 +1,4 @@
-//! wgi-examples
+//! What the examples share.
+
+pub mod number;
+pub mod page;
