@@ -55,7 +55,8 @@ impl Pages<'_> {
     pub(crate) fn book(&self, book: &Book, beside: &[Book]) -> Markup {
         let content = html! {
             article.book {
-                (cover(book))
+                // It says what is written beside it once more.
+                div.front aria-hidden="true" { (cover(book)) }
                 div {
                     h1 { (book.title) }
                     p.lead { "by " a href=(self.search_link(&book.author.name)) { (book.author.name) } (life(&book.author)) }
