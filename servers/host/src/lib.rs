@@ -148,7 +148,8 @@ impl<A: App + 'static> Host<A> {
     fn answer_cgi(self) -> i32 {
         let (mut options, mut lint) = (wgi_cgi::Options::default(), false);
         match Plan::for_cgi() {
-            Ok(settings) => {
+            Ok(None) => {}
+            Ok(Some(settings)) => {
                 options.max_body = settings.engine.max_body;
                 lint = settings.lint;
             }

@@ -71,12 +71,14 @@ impl Plan {
         Ok(Plan::Serve(Box::new(settings)))
     }
 
-    /// The settings of a CGI program: those that this process's environment gives.
-    pub(crate) fn for_cgi() -> Result<Settings, Usage> {
-        let mut settings = Settings::default();
-        for name in ["max-body", "lint"] {
-            if let Some(option) = Opt::named(name) {
-                apply_variable(&mut settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+    /// The settings of a CGI program, where this process's environment gives any: the defaults of a server take time,
+    /// to count the machine's cores.
+    pub(crate) fn for_cgi() -> Result<Option<Settings>, Usage> {
+        let mut settings = None;
+        for option in ["max-body", "lint"].into_iter().filter_map(Opt::named) {
+            if option.variable().is_some_and(|name| env::var_os(name).is_some()) {
+                let settings = settings.get_or_insert_with(Settings::default);
+                apply_variable(settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
             }
         }
         Ok(settings)
