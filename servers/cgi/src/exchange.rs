@@ -11,7 +11,7 @@ use crate::Options;
 use crate::head::{self, Direct};
 use crate::input::Shared;
 use crate::output::{Output, Process, Stream};
-use crate::stdio::{Stdin, Stdout};
+use crate::stdio::{self, Stdin, Stdout};
 use crate::variables;
 
 /// Why a response did not go out whole.
@@ -42,8 +42,14 @@ pub(crate) fn on_stdio(
 ) -> Result<(), Interrupted> {
     let request = variables::request(vars, options.max_body);
     let body = Shared::new(Stdin, *request.body.as_ref().unwrap_or(&0));
+    let is_refused = request.body.is_err();
     let mut output = Process { stdout: Stdout, body: &body };
-    exchange(app, options, request, &body, &mut output, Errors::stderr())
+    let ended = exchange(app, options, request, &body, &mut output, Errors::stderr());
+    if ended != Err(Interrupted::Disconnected) {
+        // Of a request that was refused, nobody knows the length.
+        stdio::drop_unread(if is_refused { u64::MAX } else { body.unread() });
+    }
+    ended
 }
 
 /// Over any streams.

@@ -60,6 +60,11 @@ impl<R: Read> Shared<R> {
         self.0.try_lock().ok().filter(|incoming| incoming.owed > 0 && !incoming.failed)
     }
 
+    /// How many bytes of the body standard input still has.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unfinished().map_or(0, |incoming| incoming.owed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Incoming<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

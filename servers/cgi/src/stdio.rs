@@ -2,13 +2,19 @@
 
 use std::io::{self, IoSlice, Read, Write};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::sockopt::socket_type;
+use rustix::net::{Shutdown, shutdown};
 use rustix::stdio;
 use wgi::FileRange;
 
 /// How many bytes a pipe that is ready takes without blocking (POSIX: PIPE_BUF).
 pub(crate) const READY: usize = 4096;
+/// How much of what is dropped is read with one call, in bytes.
+const READ_AT_ONCE: usize = 64 * 1024;
+/// How long a server may be silent before what it has still to send is of no interest.
+const SILENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 /// How much of a file is sent with one call, in bytes: below what Linux takes at once (0x7ffff000).
 const SENT_AT_ONCE: u64 = 1 << 30;
 
@@ -31,6 +37,31 @@ pub(crate) fn wait() -> io::Result<Ready> {
     retry_on_intr(|| poll(&mut both, None))?;
     let [input, output] = both.map(|one| !one.revents().is_empty());
     Ok(Ready { input, output })
+}
+
+/// Reads and drops up to `left` bytes of a body that nobody read, where standard input is a socket.
+///
+/// When a socket is closed with something unread in it, the other end gets an error behind what it was sent, and
+/// Apache's mod_cgid then takes a whole response for a broken one. A pipe does no such thing. The end of the response is
+/// told first, so nobody waits for what is done here, and a server that keeps silent is not waited for either.
+pub(crate) fn drop_unread(mut left: u64) {
+    let (input, output) = (stdio::stdin(), stdio::stdout());
+    if left == 0 || socket_type(input).is_err() {
+        return;
+    }
+    let _ = shutdown(output, Shutdown::Write);
+    let mut piece = vec![0; READ_AT_ONCE];
+    while left > 0 {
+        let mut waiting = [PollFd::new(&input, PollFlags::IN)];
+        match retry_on_intr(|| poll(&mut waiting, Some(&SILENCE))) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
+        match Stdin.read(&mut piece) {
+            Ok(0) | Err(_) => return,
+            Ok(length) => left = left.saturating_sub(length as u64),
+        }
+    }
 }
 
 impl Stdout {

@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout)]
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::thread;
@@ -19,6 +21,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_file_is_sent_whole", a_file_is_sent_whole),
     ("a_server_that_goes_away_ends_the_program_quietly", a_server_that_goes_away_ends_the_program_quietly),
     ("a_server_may_write_all_before_it_reads", a_server_may_write_all_before_it_reads),
+    ("a_socket_is_not_closed_with_something_unread_in_it", a_socket_is_not_closed_with_something_unread_in_it),
     ("a_server_may_write_all_to_a_socket_before_it_reads", a_server_may_write_all_to_a_socket_before_it_reads),
     (
         "a_body_that_breaks_off_while_it_is_taken_in_is_an_error",
@@ -199,20 +202,39 @@ fn a_server_may_write_all_before_it_reads() {
 }
 
 /// As Apache's mod_cgid has it: one socket is standard input and output.
+fn spawn_on_socket(mut command: Command) -> (Child, UnixStream) {
+    let (server, program_end) = UnixStream::pair().unwrap();
+    command.stdin(OwnedFd::from(program_end.try_clone().unwrap())).stdout(OwnedFd::from(program_end));
+    // With the command goes what it holds of the program's end, which would keep the socket open.
+    (command.spawn().unwrap(), server)
+}
+
 fn a_server_may_write_all_to_a_socket_before_it_reads() {
     let sent = pattern(LARGE);
-    let (mut server, program_end) = UnixStream::pair().unwrap();
-    let mut command = program("/echo", Some(LARGE));
-    command.stdin(std::os::fd::OwnedFd::from(program_end.try_clone().unwrap()));
-    command.stdout(std::os::fd::OwnedFd::from(program_end));
-    let mut child = command.spawn().unwrap();
-    // The command holds the program's end as well, which would keep the socket open.
-    drop(command);
+    let (mut child, mut server) = spawn_on_socket(program("/echo", Some(LARGE)));
     server.write_all(&sent).unwrap();
     let mut output = Vec::new();
     server.read_to_end(&mut output).unwrap();
     assert!(body(&output) == sent, "every byte comes back, in order");
     assert!(child.wait().unwrap().success());
+}
+
+fn a_socket_is_not_closed_with_something_unread_in_it() {
+    for (path, length, expected) in [
+        ("/hello", LARGE.to_string(), b"Hello, world!".to_vec()),
+        ("/bytes", LARGE.to_string(), pattern(LARGE)),
+        ("/hello", "many".into(), b"400 Bad Request\nCONTENT_LENGTH is no decimal number of 64 bits\n".to_vec()),
+    ] {
+        let mut command = program(path, None);
+        command.env("CONTENT_LENGTH", length);
+        let (mut child, mut server) = spawn_on_socket(command);
+        server.write_all(&pattern(LARGE)).unwrap();
+        server.shutdown(Shutdown::Write).unwrap();
+        let mut output = Vec::new();
+        server.read_to_end(&mut output).expect("an end, and no error");
+        assert!(body(&output) == expected, "{path}: {}", text(&output));
+        assert!(child.wait().unwrap().success());
+    }
 }
 
 fn a_body_that_breaks_off_while_it_is_taken_in_is_an_error() {
