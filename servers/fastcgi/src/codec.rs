@@ -468,8 +468,11 @@ impl Codec for FastCgiCodec {
 
     fn cut(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
         match self.requests.as_slice() {
-            // The connection breaks off without END_REQUEST: no web server takes that for a whole response.
+            // The connection breaks off without END_REQUEST. nginx without fastcgi_keep_conn would take that for the end of
+            // the response; a record that it never takes tells it apart. It is one that may always be sent, and that
+            // others skip.
             [open] if open.id == id => {
+                write_unknown_type(0, out);
                 self.requests.clear();
                 false
             }
