@@ -1,10 +1,12 @@
 //! What is compared, built where it can be: Rust peers by cargo, C by `cc`, Go by `go`, Python's in an environment of its
 //! own. What a machine lacks is left out with a word, never an error.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The folder of this crate.
 pub fn home() -> &'static Path {
@@ -19,13 +21,23 @@ fn target() -> Result<PathBuf> {
 }
 
 /// Builds a package of this workspace alone, as its own users would, and gives the path of one of its binaries.
+///
+/// A run builds each once: what it compares in one section is what it compares in the next.
 pub fn rust(package: &str, binary: &str) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<String, Result<(), String>>> = Mutex::new(BTreeMap::new());
     let target = target()?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--release", "--quiet", "--package", package, "--bin", binary]);
-    cargo.arg("--manifest-path").arg(home().join("Cargo.toml")).arg("--target-dir").arg(&target);
-    finish(&mut cargo)?;
-    Ok(target.join("release").join(binary))
+    let mut built = BUILT.lock().map_err(|_| anyhow!("a build panicked"))?;
+    let result = built.entry(binary.to_owned()).or_insert_with(|| {
+        eprintln!("building {binary}");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.args(["build", "--release", "--quiet", "--package", package, "--bin", binary]);
+        cargo.arg("--manifest-path").arg(home().join("Cargo.toml")).arg("--target-dir").arg(&target);
+        finish(&mut cargo).map_err(|error| format!("{error:#}"))
+    });
+    match result {
+        Ok(()) => Ok(target.join("release").join(binary)),
+        Err(error) => bail!("{error}"),
+    }
 }
 
 /// The same, linked statically with the C library, so that the system's loader has nothing to do.

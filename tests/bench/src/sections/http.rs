@@ -16,6 +16,8 @@ use crate::report::{Findings, left_out, table};
 use crate::{plot, programs};
 
 const CONNECTIONS: usize = 32;
+/// Of peers that hold a thread for each connection in use.
+const THREADS: usize = CONNECTIONS;
 /// The length of the floor's answer when wgi is not there to be asked for its own.
 const USUAL_ANSWER: usize = 143;
 
@@ -49,6 +51,61 @@ const PEERS: &[Peer] = &[
         name: "hyper multi-thread",
         build: || programs::rust("peer-hyper", "peer-hyper"),
         arguments: |address, _, _| vec!["multi-thread".into(), address.to_string()],
+    },
+    Peer {
+        name: "axum",
+        build: || programs::rust("peer-axum", "peer-axum"),
+        arguments: |address, _, _| vec!["async".into(), address.to_string()],
+    },
+    Peer {
+        name: "axum spawn_blocking",
+        build: || programs::rust("peer-axum", "peer-axum"),
+        arguments: |address, _, _| vec!["blocking".into(), address.to_string()],
+    },
+    Peer {
+        name: "actix-web",
+        build: || programs::rust("peer-actix", "peer-actix"),
+        arguments: |address, _, _| vec![address.to_string()],
+    },
+    Peer {
+        name: "may_minihttp",
+        build: || programs::rust("peer-may", "peer-may"),
+        arguments: |address, _, _| vec![address.to_string()],
+    },
+    Peer {
+        name: "astra",
+        build: || programs::rust("peer-blocking", "peer-blocking"),
+        arguments: |address, _, _| vec!["astra".into(), address.to_string(), THREADS.to_string()],
+    },
+    Peer {
+        name: "tiny_http",
+        build: || programs::rust("peer-blocking", "peer-blocking"),
+        arguments: |address, _, _| vec!["tiny_http".into(), address.to_string(), "4".into()],
+    },
+    Peer {
+        name: "rouille",
+        build: || programs::rust("peer-blocking", "peer-blocking"),
+        arguments: |address, _, _| vec!["rouille".into(), address.to_string(), THREADS.to_string()],
+    },
+    Peer { name: "Go net/http", build: || programs::go("http"), arguments: |address, _, _| vec![address.to_string()] },
+    Peer {
+        name: "gunicorn",
+        build: || programs::python("gunicorn"),
+        arguments: |address, _, _| {
+            let bind = format!("--bind={address}");
+            // Threads, for without them it closes every connection; keep-alive as long as the others'.
+            let options = ["-m", "gunicorn", "--threads=4", "--keep-alive=60", "--log-level=error", &bind];
+            options.into_iter().chain(["hello:application"]).map(str::to_owned).collect()
+        },
+    },
+    Peer {
+        name: "waitress",
+        build: || programs::python("waitress"),
+        arguments: |address, _, _| {
+            let listen = format!("--listen={address}");
+            let options = ["-m", "waitress", "--threads=4", &listen];
+            options.into_iter().chain(["hello:application"]).map(str::to_owned).collect()
+        },
     },
 ];
 
@@ -104,6 +161,8 @@ fn start(run: &Run, peer: &Peer, program: &Path, mode: Mode, answer: usize) -> R
     let address = free_address()?;
     let mut command = Command::new(program);
     command.args((peer.arguments)(address, mode, answer));
+    // Where Python's servers find their application.
+    command.env("PYTHONPATH", programs::home().join("programs")).env("PYTHONDONTWRITEBYTECODE", "1");
     Server::start(command, address, run.cores.server)
 }
 

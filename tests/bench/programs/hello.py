@@ -1,0 +1,6 @@
+"""The WSGI hello world that gunicorn and waitress serve."""
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
+    return [b"Hello, world!"]
