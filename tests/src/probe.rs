@@ -1,7 +1,7 @@
 //! The probe: an application whose every behaviour can be asked for by URL, so that any host can be checked from
 //! outside, over any protocol.
 //!
-//! [`Probe::answer`] is the table of its pages; each page is a small function below. It uses the public API only, and
+//! `Probe::answer` is the table of its pages; each page is a small function below. It uses the public API only, and
 //! means to be read as a model of an application.
 
 mod bodies;
