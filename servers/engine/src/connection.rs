@@ -16,6 +16,7 @@ use crate::codec::Id;
 use crate::exchange::{Direct, Exchange, Lines, Place, push};
 use crate::lend::{Lent, LentBody};
 use crate::options::Options;
+use crate::outbox::Flushed;
 use crate::socket::{Socket, Tried};
 use crate::turn::{Ready, Turn};
 use crate::wire::{Progress, Step, Wire};
@@ -155,10 +156,6 @@ impl Connection {
         match wire.receive(turn.now) {
             Ok(Step::Request(id, request)) => {
                 self.head_since = None;
-                if turn.is_spent() {
-                    // Others have waited while this connection's batch was answered.
-                    let _ = wire.outbox.flush(&wire.socket);
-                }
                 self.begin(id, request.environ, Input::empty(), turn)
             }
             Ok(Step::Progress) => Flow::On,
@@ -184,8 +181,9 @@ impl Connection {
     fn wait_for_request(&mut self, turn: &mut Turn<'_>) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         match wire.outbox.flush(&wire.socket) {
-            Ok(Tried::Done(())) => {}
-            Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
+            Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
             Err(_) => return Flow::Stop(Verdict::Close),
         }
         if let Some(deadline) = wire.body_deadline() {
@@ -334,10 +332,11 @@ impl Connection {
         let at_hand = exchange.file.is_some() || exchange.reply.is_ready();
         let due = exchange.reply.is_started() && !at_hand;
         if (due || wire.outbox.held() >= BATCH || exchange.file.is_some()) && !wire.outbox.is_empty() {
+            turn.sent(wire.outbox.held());
             match wire.outbox.flush(&wire.socket) {
-                Ok(Tried::Done(())) if turn.is_spent() => return Flow::Stop(Verdict::Again),
-                Ok(Tried::Done(())) => {}
-                Ok(Tried::Blocked) => return self.wait_for_reader(turn),
+                Ok(Flushed::All) if !turn.is_spent() => {}
+                Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
+                Ok(Flushed::Blocked) => return self.wait_for_reader(turn),
                 Err(error) => return self.lose(&error),
             }
         }
@@ -433,8 +432,8 @@ impl Connection {
         }
         if turn.is_spent() && keep {
             match wire.outbox.flush(&wire.socket) {
-                Ok(Tried::Done(())) => return Flow::Stop(Verdict::Again),
-                Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+                Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
+                Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
                 Err(_) => return Flow::Stop(Verdict::Close),
             }
         }
@@ -456,8 +455,9 @@ impl Connection {
         };
         exchange.send_errors(wire);
         match wire.outbox.flush(&wire.socket) {
-            Ok(Tried::Done(())) => {}
-            Ok(Tried::Blocked) => return self.wait_for_reader(turn),
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
+            Ok(Flushed::Blocked) => return self.wait_for_reader(turn),
             Err(error) => return self.lose(&error),
         }
         if wire.may_read_ahead() {
@@ -499,8 +499,9 @@ impl Connection {
     fn close(&mut self, turn: &mut Turn<'_>) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         match wire.outbox.flush(&wire.socket) {
-            Ok(Tried::Done(())) => {}
-            Ok(Tried::Blocked) => return park(turn.now + self.options.write_timeout),
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
+            Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
             Err(_) => return Flow::Stop(Verdict::Close),
         }
         let unread = !wire.inbox.is_empty() || wire.readable || !wire.incoming.is_empty() || !wire.codec.is_idle();

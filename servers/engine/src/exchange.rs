@@ -11,7 +11,7 @@ use wgi::{Bytes, Error, ErrorSink, FileRange, PeerError};
 
 use crate::codec::Id;
 use crate::lend::Lent;
-use crate::socket::Tried;
+use crate::outbox::Flushed;
 use crate::wire::{Progress, Wire, disconnected};
 
 /// How much of the errors stream is kept for the peer at once; more goes to standard error.
@@ -134,10 +134,12 @@ fn transmit(wire: &mut Wire, id: Id, part: Part, errors: Option<&Lines>, timeout
         Part::File(_) | Part::End | Part::Cut => return Ok(()),
     }
     let gone = |_| disconnected("before the response was sent");
-    while let Tried::Blocked = wire.outbox.flush(&wire.socket).map_err(gone)? {
-        if !wire.socket.wait_writable(timeout).map_err(gone)? {
-            return Err(PeerError::Timeout { doing: "to read the response" }.into());
+    loop {
+        match wire.outbox.flush(&wire.socket).map_err(gone)? {
+            Flushed::All => return Ok(()),
+            Flushed::Part => {}
+            Flushed::Blocked if wire.socket.wait_writable(timeout).map_err(gone)? => {}
+            Flushed::Blocked => return Err(PeerError::Timeout { doing: "to read the response" }.into()),
         }
     }
-    Ok(())
 }

@@ -13,7 +13,7 @@ use wgi::{Error, PeerError, Source};
 
 use crate::codec::Id;
 use crate::options::Options;
-use crate::socket::Tried;
+use crate::outbox::Flushed;
 use crate::wire::{Wire, disconnected};
 
 /// The place where a wire lies while it is lent.
@@ -82,7 +82,7 @@ impl LentBody {
     fn try_fill(&self, wire: &mut Wire, buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
         let filled = wire.read_body(self.id, buffer, Instant::now())?;
         if filled.is_none()
-            && let Tried::Blocked = wire.outbox.flush(&wire.socket)?
+            && let Flushed::Blocked = wire.outbox.flush(&wire.socket)?
             && !wire.socket.wait_writable(self.lent.options.write_timeout)?
         {
             return Err(too_slow("to read the response"));

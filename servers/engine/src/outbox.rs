@@ -15,6 +15,20 @@ const COPIED: usize = 4 * 1024;
 /// How many pieces go out in one call.
 const PIECES: usize = 16;
 
+/// How many bytes one connection may send before others have their turn.
+const FAIR: u64 = 1 << 20;
+
+/// What sending came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// All is sent.
+    All,
+    /// There is more, and the socket would take it; but others are to have their turn.
+    Part,
+    /// There is more, and the peer has to read first.
+    Blocked,
+}
+
 /// What is to be sent, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -86,18 +100,23 @@ impl Outbox {
         self.pieces.push_back(Piece::Bytes(tail));
     }
 
-    /// Sends as much as the socket takes; done when nothing is left.
+    /// Sends as much as the socket takes, and as is fair to the others.
     ///
     /// # Errors
     /// When the peer is gone, or a file is shorter than it was.
-    pub(crate) fn flush(&mut self, socket: &Socket) -> io::Result<Tried<()>> {
+    pub(crate) fn flush(&mut self, socket: &Socket) -> io::Result<Flushed> {
+        let mut budget = FAIR;
         while !self.is_empty() {
+            if budget == 0 {
+                return Ok(Flushed::Part);
+            }
             let sent = match self.pieces.front_mut() {
                 None => socket.write(&self.tail[self.sent..])?,
                 Some(Piece::Bytes(_)) => self.write_pieces(socket)?,
                 Some(Piece::File(file)) => match send_file(socket, file)? {
                     Tried::Done(0) => Tried::Done(0),
                     Tried::Done(sent) => {
+                        budget = budget.saturating_sub(sent);
                         file.offset += sent;
                         file.length -= sent;
                         if file.length == 0 {
@@ -110,11 +129,14 @@ impl Outbox {
             };
             match sent {
                 Tried::Done(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Tried::Done(sent) => self.advance(sent),
-                Tried::Blocked => return Ok(Tried::Blocked),
+                Tried::Done(sent) => {
+                    budget = budget.saturating_sub(sent as u64);
+                    self.advance(sent);
+                }
+                Tried::Blocked => return Ok(Flushed::Blocked),
             }
         }
-        Ok(Tried::Done(()))
+        Ok(Flushed::All)
     }
 
     fn write_pieces(&self, socket: &Socket) -> io::Result<Tried<usize>> {

@@ -12,6 +12,9 @@ use crate::slots::Token;
 /// How many exchanges one connection may have in a turn, before others have theirs.
 const EXCHANGES: u32 = 32;
 
+/// How many bytes of replies it may send, likewise.
+const BYTES: usize = 512 * 1024;
+
 /// Why a connection has its turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
@@ -84,6 +87,7 @@ pub(crate) struct Turn<'a> {
     token: Token,
     generation: u64,
     exchanges: u32,
+    bytes: usize,
 }
 
 impl<'a> Turn<'a> {
@@ -103,6 +107,7 @@ impl<'a> Turn<'a> {
             token,
             generation,
             exchanges: 0,
+            bytes: 0,
         }
     }
 
@@ -111,9 +116,13 @@ impl<'a> Turn<'a> {
         self.tally.requests += 1;
     }
 
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     /// Whether others are to have their turn: this one was long, or another thread leads by now.
     pub(crate) fn is_spent(&self) -> bool {
-        self.exchanges >= EXCHANGES || self.reactor.generation() != self.generation
+        self.exchanges >= EXCHANGES || self.bytes >= BYTES || self.reactor.generation() != self.generation
     }
 
     /// Whether the engine is about to stop, so that a reply says that it is the last.
