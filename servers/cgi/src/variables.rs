@@ -120,13 +120,14 @@ fn set_scheme(vars: &mut Vars) -> Scheme {
 
 /// What has to be there (RFC 3875 §4.1.14 to §4.1.16) where a small server leaves it out.
 fn set_server(vars: &mut Vars, scheme: Scheme) {
+    let (host, port) = split_port(vars.get("HTTP_HOST").unwrap_or_default());
+    let host = if host.is_empty() { b"localhost" } else { host }.to_vec();
+    let port = number(port).unwrap_or(scheme.default_port());
     if vars.get("SERVER_NAME").unwrap_or_default().is_empty() {
-        let host = vars.get("HTTP_HOST").map(without_port).filter(|host| !host.is_empty());
-        let host = host.unwrap_or(b"localhost").to_vec();
         vars.set("SERVER_NAME", host);
     }
     if number::<u16>(vars.get("SERVER_PORT").unwrap_or_default()).is_none() {
-        vars.set("SERVER_PORT", itoa::Buffer::new().format(scheme.default_port()));
+        vars.set("SERVER_PORT", itoa::Buffer::new().format(port));
     }
     // A server-side include has `INCLUDED` here.
     if !vars.get("SERVER_PROTOCOL").unwrap_or_default().starts_with(b"HTTP/") {
@@ -194,10 +195,11 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
 }
 
-fn without_port(host: &[u8]) -> &[u8] {
+/// The host and the port of a Host field; an empty port where there is none.
+fn split_port(host: &[u8]) -> (&[u8], &[u8]) {
     match host.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !host[colon..].contains(&b']') => &host[..colon],
-        _ => host,
+        Some(colon) if !host[colon..].contains(&b']') => (&host[..colon], &host[colon + 1..]),
+        _ => (host, b""),
     }
 }
 

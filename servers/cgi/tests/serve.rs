@@ -239,6 +239,9 @@ fn what_is_empty_is_left_out_and_what_is_required_is_there() {
     assert_eq!(var(&[("SERVER_NAME", ""), ("HTTP_HOST", "[::1]:80")], "SERVER_NAME").unwrap(), "[::1]");
     assert_eq!(var(&[("SERVER_NAME", ""), ("HTTP_HOST", "a.example:80")], "SERVER_NAME").unwrap(), "a.example");
     assert_eq!(var(&[("SERVER_PORT", "65536")], "SERVER_PORT").unwrap(), "80");
+    // busybox httpd has no port of its own.
+    assert_eq!(var(&[("SERVER_PORT", ""), ("HTTP_HOST", "a.example:8080")], "SERVER_PORT").unwrap(), "8080");
+    assert_eq!(var(&[("SERVER_PORT", ""), ("HTTP_HOST", "a.example:x")], "SERVER_PORT").unwrap(), "80");
     assert_eq!(var(&[("SERVER_PROTOCOL", "INCLUDED")], "SERVER_PROTOCOL").unwrap(), "HTTP/1.0");
 }
 
