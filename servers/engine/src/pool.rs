@@ -1,7 +1,8 @@
 //! The threads: those that lead a reactor, those that are still inside an application, and the spares.
 //!
 //! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. Who deposes
-//! is the monitor, a thread of its own: see `monitor.rs`.
+//! is the monitor, a thread of its own: see `monitor.rs`. Should all other threads be inside applications, those that
+//! are left lead several reactors, now one and now the other.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,10 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::acceptor::Service;
 use crate::monitor::Monitor;
 use crate::options::Options;
-use crate::reactor::{Left, Reactor};
+use crate::reactor::{Left, Reactor, SWEEP};
 use crate::turn::Worker;
 
 /// What all threads of an engine know.
@@ -35,6 +38,8 @@ pub(crate) struct Pool {
     pub(crate) reactors: Vec<Arc<Reactor>>,
     crew: Mutex<Crew>,
     changed: Condvar,
+    /// A copy of the number of reactors without a leader, for a look without the lock.
+    leaderless: AtomicUsize,
 }
 
 struct Crew {
@@ -95,7 +100,8 @@ impl Shared {
 impl Pool {
     pub(crate) fn new(shared: Arc<Shared>, reactors: Vec<Arc<Reactor>>) -> Arc<Pool> {
         let crew = Crew { leaderless: VecDeque::new(), spares: 0, threads: 0, stopped: 0, over: false };
-        Arc::new(Pool { shared, reactors, crew: Mutex::new(crew), changed: Condvar::new() })
+        let leaderless = AtomicUsize::new(0);
+        Arc::new(Pool { shared, reactors, crew: Mutex::new(crew), changed: Condvar::new(), leaderless })
     }
 
     /// Starts the monitor and a leader for each reactor.
@@ -154,25 +160,36 @@ impl Pool {
         least.filter(|least| least.load() < own.load()).unwrap_or(own)
     }
 
-    /// Gives a reactor without a leader to a spare or a new thread; without either it waits for the next thread that
-    /// comes out of an application.
+    /// Whether there is a reactor without a leader: who leads another one has to share its time.
+    pub(crate) fn has_leaderless(&self) -> bool {
+        self.leaderless.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives a reactor without a leader to a spare or a new thread; without either, to those that lead the others.
     pub(crate) fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
         let mut crew = self.lock();
         crew.leaderless.push_back(reactor);
+        self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
         if crew.spares >= crew.leaderless.len() {
             self.changed.notify_all();
-        } else if crew.threads < self.shared.options.threads.max(1) {
+            return Ok(());
+        }
+        if crew.threads < self.shared.options.threads.max(1) {
             crew.threads += 1;
             drop(crew);
             let pool = self.clone();
-            if let Err(error) = thread::Builder::new().name("wgi-worker".into()).spawn(move || pool.work()) {
-                let mut crew = self.lock();
-                crew.threads -= 1;
-                if crew.threads == 0 {
-                    return Err(error);
-                }
-                tracing::warn!("no thread could be started: {error}");
+            let Err(error) = thread::Builder::new().name("wgi-worker".into()).spawn(move || pool.work()) else {
+                return Ok(());
+            };
+            let mut crew = self.lock();
+            crew.threads -= 1;
+            if crew.threads == 0 {
+                return Err(error);
             }
+            tracing::warn!("no thread could be started: {error}");
+        }
+        for reactor in &self.reactors {
+            reactor.interrupt();
         }
         Ok(())
     }
@@ -180,18 +197,7 @@ impl Pool {
     /// The life of a thread.
     fn work(self: Arc<Pool>) {
         let mut worker = Worker::new();
-        let mut crew = self.lock();
-        loop {
-            if crew.over {
-                return;
-            }
-            let Some(number) = crew.leaderless.pop_front() else {
-                crew.spares += 1;
-                crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
-                crew.spares -= 1;
-                continue;
-            };
-            drop(crew);
+        while let Some(number) = self.next_reactor() {
             let reactor = &self.reactors[number];
             let generation = reactor.generation();
             // What an application does is caught where it is called. Should anything else panic, it costs that
@@ -200,17 +206,65 @@ impl Pool {
             let left = catch_unwind(lead).unwrap_or_else(|_| {
                 tracing::error!("a worker panicked outside of an application; its connection is lost");
                 worker = Worker::new();
-                if reactor.resign(generation) {
-                    self.lock().leaderless.push_back(number);
-                }
-                Left::Deposed
+                if reactor.resign(generation) { Left::Resigned } else { Left::Deposed }
             });
-            crew = self.lock();
-            if left == Left::Stopped {
-                crew.stopped += 1;
-                self.changed.notify_all();
+            let mut crew = self.lock();
+            match left {
+                Left::Deposed => {}
+                Left::Resigned => {
+                    crew.leaderless.push_back(number);
+                    self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
+                }
+                Left::Stopped => {
+                    crew.stopped += 1;
+                    self.changed.notify_all();
+                }
             }
         }
+    }
+
+    /// Waits until there is a reactor to lead; none once the engine is over.
+    fn next_reactor(&self) -> Option<usize> {
+        let mut crew = self.lock();
+        while !crew.over {
+            let at = match crew.leaderless.len() {
+                0 => {
+                    crew.spares += 1;
+                    crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
+                    crew.spares -= 1;
+                    continue;
+                }
+                1 => Some(0),
+                _ if crew.spares > 0 => Some(0),
+                // More reactors than threads: the one that has something to do comes first.
+                _ => {
+                    let candidates = Vec::from(crew.leaderless.clone());
+                    drop(crew);
+                    let busy = self.await_any(&candidates);
+                    crew = self.lock();
+                    // Another thread may have been faster.
+                    crew.leaderless.iter().position(|&number| number == busy)
+                }
+            };
+            if let Some(number) = at.and_then(|at| crew.leaderless.remove(at)) {
+                self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Waits until one of several reactors has something to do, or is to be looked through for what is overdue.
+    fn await_any(&self, candidates: &[usize]) -> usize {
+        if let Some(&busy) = candidates.iter().find(|&&number| !self.reactors[number].may_wait()) {
+            return busy;
+        }
+        let mut polled: Vec<_> =
+            candidates.iter().map(|&number| PollFd::new(&*self.reactors[number], PollFlags::IN)).collect();
+        // Interrupted or not: who looks for nothing finds nothing.
+        let _ = poll(&mut polled, Timespec::try_from(SWEEP).ok().as_ref());
+        let ready = polled.iter().position(|polled| !polled.revents().is_empty());
+        candidates[ready.unwrap_or(0)]
     }
 
     /// Whether the engine has stopped.

@@ -10,7 +10,7 @@
 //! wait itself.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use crate::slots::{Slots, Token};
 use crate::turn::{Ready, Tally, Turn, Worker};
 
 /// How often connections are looked through for those whose time is up.
-const SWEEP: Duration = Duration::from_millis(250);
+pub(crate) const SWEEP: Duration = Duration::from_millis(250);
 
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
@@ -76,8 +76,17 @@ struct State {
 pub(crate) enum Left {
     /// Another thread does.
     Deposed,
+    /// There are other reactors that nobody leads.
+    Resigned,
     /// There is nothing left to lead.
     Stopped,
+}
+
+impl AsFd for Reactor {
+    /// The epoll, which can be polled itself: there are events when it can be read.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
 }
 
 impl Reactor {
@@ -170,6 +179,13 @@ impl Reactor {
         self.call_leader(state);
     }
 
+    /// Whether there is nothing to do here, so that a thread may wait for an event of this reactor and of others.
+    pub(crate) fn may_wait(&self) -> bool {
+        let mut state = self.lock();
+        state.waiting = state.slots.queued() == 0;
+        state.waiting
+    }
+
     /// Makes the leader look at the queue, if it waits for events.
     fn call_leader(&self, mut state: MutexGuard<'_, State>) {
         if std::mem::take(&mut state.waiting) {
@@ -229,13 +245,18 @@ impl Reactor {
         // How many of the queue have their turn before the system is asked for more.
         let mut batch = 0;
         let mut now = Instant::now();
+        let mut has_waited = false;
         loop {
             if batch == 0 {
+                if has_waited && pool.has_leaderless() {
+                    return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
+                }
                 match self.wait(pool, &mut events, generation) {
                     Ok(queued) => batch = queued,
                     Err(left) => return left,
                 }
                 now = Instant::now();
+                has_waited = true;
                 continue;
             }
             batch -= 1;
@@ -262,7 +283,7 @@ impl Reactor {
             if state.listeners.is_empty() && state.slots.open() == 0 {
                 return Err(Left::Stopped);
             }
-            state.waiting = state.slots.queued() == 0;
+            state.waiting = state.slots.queued() == 0 && !pool.has_leaderless();
             match (state.waiting, state.slots.open() > 0 || !state.listening) {
                 (false, _) => Some(Duration::ZERO),
                 (true, true) => Some(SWEEP),

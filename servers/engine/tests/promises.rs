@@ -174,6 +174,38 @@ fn slow_applications_delay_nobody() {
 }
 
 #[test]
+fn one_free_thread_serves_all_connections() {
+    // As many threads as blocked applications and one more; connections are spread over all reactors.
+    const THREADS: usize = 8;
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(THREADS), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/wait" {
+            waiting.wait();
+        }
+        hello(environ, start_response)
+    });
+    let mut kept: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let blocked: Vec<_> = (1..THREADS).map(|_| server.send(&get("/wait"))).collect();
+    gate.await_waiting(THREADS - 1);
+    for _ in 0..3 {
+        for connection in &mut kept {
+            connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut answer = [0; 1024];
+            let mut length = 0;
+            while !answer[..length].ends_with(b"hello") {
+                let read = connection.read(&mut answer[length..]).expect("an answer while all others are blocked");
+                assert!(read > 0);
+                length += read;
+            }
+        }
+        assert!(server.get("/").ends_with("hello"));
+    }
+    gate.open();
+    drop(blocked);
+}
+
+#[test]
 fn a_blocked_application_is_finished_when_all_threads_are() {
     let gate = Gate::default();
     let waiting = gate.clone();
