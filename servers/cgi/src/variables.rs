@@ -17,11 +17,15 @@ pub(crate) struct Request {
     pub(crate) body: Result<u64, Error>,
 }
 
-/// Variables that are left out where they are empty, as a server's way to say that there is no such thing.
-const OPTIONAL: [&[u8]; 8] = [
+/// Variables that are left out where they are empty, as a server's way to say that there is no such thing. The fields are
+/// those that Python's http.server gives empty when a request has none.
+const OPTIONAL: [&[u8]; 11] = [
     b"AUTH_TYPE",
     b"CONTENT_LENGTH",
     b"CONTENT_TYPE",
+    b"HTTP_COOKIE",
+    b"HTTP_REFERER",
+    b"HTTP_USER_AGENT",
     b"PATH_TRANSLATED",
     b"REMOTE_ADDR",
     b"REMOTE_HOST",
