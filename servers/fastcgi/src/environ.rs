@@ -252,7 +252,7 @@ fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result<Split<'a>,
     if script_name.is_empty() && path_info.is_empty() {
         return Ok(at_root(match sent.uri {
             Some(uri) => uri_path(uri)?,
-            None => Cow::Borrowed(b"/"),
+            None => Cow::Borrowed(b""),
         }));
     }
     if let Some(path) = sent.script_filename.and_then(proxied_path) {
@@ -270,9 +270,9 @@ fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result<Split<'a>,
     Ok(tidy(script_name, path_info))
 }
 
-/// The application is at the root.
+/// The application is at the root, where no path is `/`.
 fn at_root(path: Cow<'_, [u8]>) -> Split<'_> {
-    (Cow::Borrowed(b""), path)
+    (Cow::Borrowed(b""), if path.is_empty() { Cow::Borrowed(b"/") } else { path })
 }
 
 /// Splits a path at a mount point, which has no slash at its end; elsewhere the application is at the root.
@@ -330,8 +330,12 @@ fn rooted(path: &[u8]) -> Cow<'_, [u8]> {
     if path.is_empty() || path.starts_with(b"/") { Cow::Borrowed(path) } else { Cow::Owned([b"/", path].concat()) }
 }
 
+/// The whole path.
 fn concat<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> Cow<'a, [u8]> {
-    if path_info.is_empty() { rooted(script_name) } else { Cow::Owned([script_name, path_info].concat()) }
+    if path_info.is_empty() {
+        return rooted(script_name);
+    }
+    Cow::Owned([rooted(without_slash(script_name)), rooted(path_info)].concat())
 }
 
 /// The decoded path of a request target, in origin form or absolute (RFC 9112 §3.2), or `*`.

@@ -373,6 +373,9 @@ fn the_mount_point_that_was_set_is_the_truth() {
     split_with(&mounted, &nginx("/app/x", "/app//.//x"), "/app", "//.//x");
     split_with(&mounted, &[("SCRIPT_NAME", "/app"), ("PATH_INFO", "/x")], "/app", "/x");
     split_with(&FastCgi::new().script_name("/"), &nginx("/x", "/x"), "", "/x");
+    split_with(&mounted, &[], "", "/");
+    split_with(&mounted, &[("PATH_INFO", "x")], "", "/x");
+    split_with(&mounted, &[("SCRIPT_NAME", "/app/"), ("PATH_INFO", "x")], "/app", "/x");
 }
 
 #[test]
