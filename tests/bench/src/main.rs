@@ -9,6 +9,7 @@ mod cores;
 mod load;
 mod machine;
 mod measure;
+mod peers;
 mod plot;
 mod process;
 mod programs;

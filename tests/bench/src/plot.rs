@@ -57,7 +57,7 @@ pub fn lines(title: &str, across: &str, up: &str, log: bool, series: &[(String, 
     let _ = write!(
         svg,
         "<path d=\"M{left} {top} V{bottom} H{right}\" fill=\"none\" stroke=\"{OTHER}\"/>\
-         <text x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{across}</text><text x=\"8\" y=\"{label}\">{up}</text>\n",
+         <text x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{across}</text><text x=\"8\" y=\"{label}\">{up}</text>",
         y = bottom + 36.0,
         label = top - 6.0,
         across = escape(across),
@@ -97,7 +97,7 @@ pub fn lines(title: &str, across: &str, up: &str, log: bool, series: &[(String, 
         let _ = write!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{legend}\" style=\"fill:{colour}\">{}</text>\n",
+             <text x=\"{:.1}\" y=\"{legend}\" style=\"fill:{colour}\">{}</text>",
             path.join(" "),
             right + 12.0,
             escape(name),

@@ -62,10 +62,6 @@ impl Server {
         Ok(Server { child: spawn(command, core)?, address })
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The CPU time of all its threads and processes that live, and of its threads that lived, so far.
     pub fn cpu_time(&self) -> Result<Duration> {
         let mut total = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! axum's hello world: `peer-axum async|blocking ADDRESS`. The blocking one does what a handler that may block has to do
+//! axum's hello world: `peer-axum async|blocking ADDRESS [THREADS]`. The blocking one does what a handler that may block has to do
 //! under tokio: it runs on `spawn_blocking`'s threads.
 
 use std::io;
@@ -15,15 +15,19 @@ use tokio::task::spawn_blocking;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, address] = &arguments[..] else {
-        return Err(io::Error::other("peer-axum async|blocking ADDRESS"));
+    let [kind, address, threads @ ..] = &arguments[..] else {
+        return Err(io::Error::other("peer-axum async|blocking ADDRESS [THREADS]"));
     };
     let app = if kind == "blocking" {
         Router::new().route("/", get(blocking)).route("/sleep/{millis}", get(blocking_sleep))
     } else {
         Router::new().route("/", get(|| async { "Hello, world!" })).route("/sleep/{millis}", get(async_sleep))
     };
-    Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    let mut runtime = Builder::new_multi_thread();
+    if let Some(threads) = threads.first() {
+        runtime.max_blocking_threads(threads.parse().map_err(io::Error::other)?);
+    }
+    runtime.enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(address).await?.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });

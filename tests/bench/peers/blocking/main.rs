@@ -33,9 +33,11 @@ fn answer(path: &str) -> &'static str {
 fn serve_astra(address: &str, threads: usize) -> io::Result<()> {
     astra::Server::bind(address).max_workers(threads).http1_pipeline_flush(true).serve(
         |request: astra::Request, _info| {
+            let body = answer(request.uri().path());
             astra::ResponseBuilder::new()
                 .header("Content-Type", "text/plain")
-                .body(astra::Body::new(answer(request.uri().path())))
+                .header("Content-Length", body.len())
+                .body(astra::Body::new(body))
                 .expect("a valid response")
         },
     )

@@ -1,5 +1,7 @@
 //! Load on a server, from the other core.
 
 pub mod fastcgi;
+pub mod http;
 pub mod nginx;
+pub mod paced;
 pub mod wrk;

@@ -55,7 +55,7 @@ pub fn behind_nginx(run: &Run) -> Result<Findings> {
     let round = |server: &Server| {
         let nginx = Nginx::start(
             run.cores.load,
-            &format!("location / {{ include /etc/nginx/fastcgi_params; fastcgi_pass peer; fastcgi_keep_conn on; }}"),
+            "location / { include /etc/nginx/fastcgi_params; fastcgi_pass peer; fastcgi_keep_conn on; }",
             server.address,
         )?;
         wrk::through(run, &nginx.server, server, Mode::Keep, CONNECTIONS)

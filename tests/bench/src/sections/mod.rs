@@ -1,8 +1,10 @@
 //! The comparisons, one file each.
 
+mod blocking;
 mod cgi;
 mod fastcgi;
 mod http;
+mod idle;
 
 use anyhow::Result;
 
@@ -24,4 +26,6 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "fastcgi", title: "FastCGI: kept connections", run: fastcgi::kept },
     Section { name: "fastcgi-nginx", title: "FastCGI: behind nginx", run: fastcgi::behind_nginx },
     Section { name: "cgi", title: "CGI: one process for each request", run: cgi::run },
+    Section { name: "idle", title: "Memory of an idle connection", run: idle::run },
+    Section { name: "blocking", title: "Handlers that block", run: blocking::run },
 ];
