@@ -92,6 +92,7 @@ impl Connection {
         wire.outbox.borrow(turn.outbox);
         if ready.readable {
             wire.readable = true;
+            wire.ends |= ready.ended;
             if let Some(waker) = wire.read_waker.take() {
                 waker.wake();
             }

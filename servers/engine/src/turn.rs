@@ -13,13 +13,15 @@ use crate::slots::Token;
 const EXCHANGES: u32 = 32;
 
 /// How many bytes of replies it may send, likewise.
-const BYTES: usize = 512 * 1024;
+const BYTES: usize = 256 * 1024;
 
 /// Why a connection has its turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// There is something to read, or the end of it.
     pub(crate) readable: bool,
+    /// The peer has closed its side.
+    pub(crate) ended: bool,
     /// The peer is gone, in both directions.
     pub(crate) gone: bool,
     /// What was waited for did not come in time.
@@ -29,16 +31,18 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    pub(crate) const OTHER: Ready = Ready { readable: false, gone: false, expired: false, other: true };
-    pub(crate) const EXPIRED: Ready = Ready { readable: false, gone: false, expired: true, other: false };
+    const NONE: Ready = Ready { readable: false, ended: false, gone: false, expired: false, other: false };
+    pub(crate) const OTHER: Ready = Ready { other: true, ..Ready::NONE };
+    pub(crate) const EXPIRED: Ready = Ready { expired: true, ..Ready::NONE };
 
     pub(crate) fn is_any(self) -> bool {
-        self != Ready::default()
+        self != Ready::NONE
     }
 
     pub(crate) fn and(self, other: Ready) -> Ready {
         Ready {
             readable: self.readable | other.readable,
+            ended: self.ended | other.ended,
             gone: self.gone | other.gone,
             expired: self.expired | other.expired,
             other: self.other | other.other,
@@ -49,8 +53,10 @@ impl Ready {
 impl From<EventFlags> for Ready {
     fn from(flags: EventFlags) -> Ready {
         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        let ended = gone || flags.contains(EventFlags::RDHUP);
         Ready {
-            readable: gone || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+            readable: ended || flags.contains(EventFlags::IN),
+            ended,
             gone,
             expired: false,
             other: flags.contains(EventFlags::OUT),

@@ -29,7 +29,9 @@ pub(crate) struct Wire {
     pub(crate) incoming: Vec<Incoming>,
     /// There may be something to read: no read has come up short since the last event.
     pub(crate) readable: bool,
-    /// The peer has closed its side.
+    /// The peer has closed its side: behind what can be read is the end, and no further event tells of it.
+    pub(crate) ends: bool,
+    /// The end was read.
     pub(crate) ended: bool,
     /// An asynchronous application waits for input.
     pub(crate) read_waker: Option<Waker>,
@@ -90,6 +92,7 @@ impl Wire {
             outbox: Outbox::default(),
             incoming: Vec::new(),
             readable: true,
+            ends: false,
             ended: false,
             read_waker: None,
             options,
@@ -146,7 +149,7 @@ impl Wire {
         match self.socket.read(room) {
             Ok(Tried::Done(0)) => self.ended = true,
             // A read that comes up short has emptied the socket: the next bytes raise a new event.
-            Ok(Tried::Done(length)) => self.readable = length == space,
+            Ok(Tried::Done(length)) => self.readable = length == space || self.ends,
             Ok(Tried::Blocked) => {
                 self.readable = false;
                 return Ok(Step::Blocked);

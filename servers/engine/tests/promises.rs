@@ -2,7 +2,7 @@
 //! nobody, a panic costs one response, a stop is graceful.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -312,6 +312,18 @@ fn pipelined_requests_are_answered_in_order() {
     let mut at = 0;
     for expected in (0..100).map(|n| format!("</{n}>")).chain(["</last>".into()]) {
         at += answer[at..].find(&expected).unwrap_or_else(|| panic!("{expected} is missing"));
+    }
+}
+
+#[test]
+fn a_client_that_closes_its_side_is_answered_and_let_go() {
+    let server = Server::start(options(1), hello);
+    for _ in 0..100 {
+        let mut connection = server.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        connection.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
     }
 }
 
