@@ -78,7 +78,7 @@ fn exchange(
     for (name, value) in options.variables.iter() {
         vars.set(name, value);
     }
-    let mut log = Log { errors: errors.clone(), request: describe(&vars) };
+    let mut log = Log { errors: errors.clone(), request: names(&vars) };
     let mut sender = Sender { output, direct: Direct::of(&vars), pending: Vec::new(), disconnected: false };
     let mut reply = match length {
         Ok(length) => {
@@ -178,7 +178,8 @@ fn disconnected() -> Error {
 /// Tells the operator what went wrong, one line each.
 struct Log {
     errors: Errors,
-    request: String,
+    /// Method and path as they came: they are made readable only when there is a line to write.
+    request: Vec<u8>,
 }
 
 impl Log {
@@ -192,12 +193,13 @@ impl Log {
     fn line(&mut self, error: &Error) {
         let text = error.to_string().replace(['\r', '\n'], " ");
         // There is nobody to tell that the log cannot be written.
-        let _ = writeln!(self.errors, "wgi: {}: {text}", self.request);
+        // A decoded path may hold a line's end.
+        let _ = writeln!(self.errors, "wgi: {}: {text}", self.request.escape_ascii());
     }
 }
 
-/// Method and path for a line of the log: escaped, for a decoded path may hold a line's end.
-fn describe(vars: &Vars) -> String {
-    let var = |name| vars.get(name).unwrap_or_default().escape_ascii();
-    format!("{} {}{}", var("REQUEST_METHOD"), var("SCRIPT_NAME"), var("PATH_INFO"))
+/// Method and path, for the log.
+fn names(vars: &Vars) -> Vec<u8> {
+    let var = |name| vars.get(name).unwrap_or_default();
+    [var("REQUEST_METHOD"), b" ", var("SCRIPT_NAME"), var("PATH_INFO")].concat()
 }

@@ -71,17 +71,17 @@ impl Plan {
         Ok(Plan::Serve(Box::new(settings)))
     }
 
-    /// The settings of a CGI program, where this process's environment gives any: the defaults of a server take time,
-    /// to count the machine's cores.
+    /// The settings of a CGI program, where this process's environment gives any. Where it gives none, nothing is done
+    /// here: a CGI program starts for every request.
     pub(crate) fn for_cgi() -> Result<Option<Settings>, Usage> {
-        let mut settings = None;
-        for option in ["max-body", "lint"].into_iter().filter_map(Opt::named) {
-            if option.variable().is_some_and(|name| env::var_os(name).is_some()) {
-                let settings = settings.get_or_insert_with(Settings::default);
-                apply_variable(settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
-            }
+        if env::var_os("WGI_MAX_BODY").is_none() && env::var_os("WGI_LINT").is_none() {
+            return Ok(None);
         }
-        Ok(settings)
+        let mut settings = Settings::default();
+        for option in ["max-body", "lint"].into_iter().filter_map(Opt::named) {
+            apply_variable(&mut settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+        }
+        Ok(Some(settings))
     }
 }
 
