@@ -188,7 +188,7 @@ impl Connection {
             Err(_) => return Flow::Stop(Verdict::Close),
         }
         if let Some(deadline) = wire.body_deadline() {
-            return park(deadline);
+            return self.wait_until(deadline, turn);
         }
         if wire.codec.is_idle() && wire.inbox.is_empty() {
             self.head_since = None;
@@ -197,7 +197,14 @@ impl Connection {
             }
             return park(turn.now + self.options.keep_alive_timeout);
         }
-        park(*self.head_since.get_or_insert(turn.now) + self.options.head_timeout)
+        let deadline = *self.head_since.get_or_insert(turn.now) + self.options.head_timeout;
+        self.wait_until(deadline, turn)
+    }
+
+    /// Parks for more of a request. A peer that sends a byte now and then is always queued when the sweep looks for
+    /// those whose time is up; so its time is looked at here too.
+    fn wait_until(&mut self, deadline: Instant, turn: &mut Turn<'_>) -> Flow {
+        if deadline <= turn.now { self.expire(turn) } else { park(deadline) }
     }
 
     /// Time is up for whatever was waited for.
