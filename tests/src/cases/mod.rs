@@ -39,7 +39,10 @@ fn failing_body(chunk: &'static str) -> Body {
 
 /// So many bytes that no two neighbouring pieces are alike.
 fn many_bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
+    let period: Vec<u8> = (0..251).collect();
+    let mut bytes = period.repeat(length / period.len() + 1);
+    bytes.truncate(length);
+    bytes
 }
 
 #[cfg(test)]
