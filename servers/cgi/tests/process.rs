@@ -128,6 +128,7 @@ fn the_command_line_is_never_looked_at() {
     assert!(text(&output.stdout).ends_with("Hello, world!"));
 }
 
+/// [10.14]
 fn a_cut_is_seen_in_the_exit_status() {
     let output = program("/cut", None).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -180,6 +181,7 @@ fn a_file_is_sent_whole() {
     assert_eq!(body(&sent), pattern(LARGE));
 }
 
+/// [10.14]
 fn a_server_that_goes_away_ends_the_program_quietly() {
     for path in ["/bytes", "/file"] {
         let mut child = program(path, None).spawn().unwrap();

@@ -129,6 +129,7 @@ fn echo(mut environ: Environ, start: &mut dyn StartResponse) -> Result<Body, Err
     Ok(Body::from(body))
 }
 
+/// [10.10]
 #[test]
 fn a_response_is_one_write_of_fields_and_body() {
     let served = serve(hello, &[], b"");
@@ -152,6 +153,7 @@ fn each_chunk_goes_out_before_the_next_is_made() {
     assert_eq!(writes, ["Status: 200 OK\r\ncontent-type: text/plain\r\n\r\none", "two", "three"]);
 }
 
+/// [10.10], [10.11]
 #[test]
 fn reason_order_and_repeats_are_kept() {
     let served = serve(
@@ -196,6 +198,7 @@ fn a_script_by_the_name_nph_writes_http_itself() {
     assert!(served.text().starts_with("Status: 200"));
 }
 
+/// [10.8]
 #[test]
 fn what_the_server_set_is_there_and_bytes_are_kept() {
     let mut vars =
@@ -212,6 +215,7 @@ fn what_the_server_set_is_there_and_bytes_are_kept() {
     assert_eq!(gateway.url_scheme, Scheme::Http);
 }
 
+/// [10.8]
 #[test]
 fn fields_that_deceive_are_left_out() {
     for name in ["PROXY", "CONTENT_LENGTH", "CONTENT_TYPE", "CONNECTION"] {
@@ -317,6 +321,7 @@ fn the_deployer_adds_variables() {
     assert_eq!(serve_with(&app, &options, request(&[]), b"").body(), "public.example");
 }
 
+/// [10.9]
 #[test]
 fn the_body_ends_at_its_length() {
     let served = serve(echo, &[("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "5")], b"hello, and more");
@@ -327,6 +332,7 @@ fn the_body_ends_at_its_length() {
     assert_eq!(served.body(), "");
 }
 
+/// [10.9]
 #[test]
 fn a_body_that_breaks_off_is_an_error() {
     let served = serve(echo, &[("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "100")], b"short");
@@ -341,6 +347,7 @@ fn a_body_that_breaks_off_is_an_error() {
     assert_eq!(serve(app, &[("CONTENT_LENGTH", "100")], b"short").body(), "short");
 }
 
+/// [10.13]
 #[test]
 fn a_length_that_is_none_is_refused() {
     for bad in ["+5", "-1", "0x1", "1_0", " 5", "5 ", "5,5", "18446744073709551616", "five"] {
@@ -368,6 +375,7 @@ fn a_chunked_body_without_length_is_refused() {
     assert_eq!(serve(echo, &vars, b"hello").body(), "hello");
 }
 
+/// [10.13]
 #[test]
 fn a_request_without_a_method_is_refused() {
     for method in ["", "GE T", "GET\n"] {

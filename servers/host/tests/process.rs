@@ -272,6 +272,7 @@ fn sockets_of_a_service_manager_are_served() {
     assert_eq!(running.stop().0, Some(0));
 }
 
+/// [10.12]
 fn a_cgi_program_answers_whatever_its_command_line_says() {
     for args in [&["--http", "127.0.0.1:0"][..], &["--help"], &["--version"], &["-d", "allow_url_include=1"]] {
         let mut command = host(args);
