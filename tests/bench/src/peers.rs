@@ -156,10 +156,14 @@ impl Program {
     /// Starts it on the server's core, on a free address.
     pub fn start(&self, run: &Run, start: Start) -> Result<Server> {
         let start = Start { address: free_address()?, ..start };
+        Server::start(self.command(&start), start.address, run.cores.server)
+    }
+
+    pub fn command(&self, start: &Start) -> Command {
         let mut command = Command::new(&self.path);
-        command.args((self.arguments)(&start));
+        command.args((self.arguments)(start));
         // Where Python's servers find their application.
         command.env("PYTHONPATH", programs::home().join("programs")).env("PYTHONDONTWRITEBYTECODE", "1");
-        Server::start(command, start.address, run.cores.server)
+        command
     }
 }

@@ -1,13 +1,13 @@
 //! A server process: started on its core, waited for, asked for its CPU time and memory, stopped.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
@@ -42,7 +42,7 @@ impl Server {
         quiet(&mut command).stdin(Stdio::null());
         let mut server = Server { child: spawn(command, core)?, address };
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
+        while !is_listening(address) {
             if let Some(status) = server.child.try_wait()? {
                 bail!("ended at once with {status} (WGI_BENCH_VERBOSE=1 shows what it says)");
             }
@@ -83,6 +83,17 @@ impl Server {
         Ok(memory)
     }
 
+    /// Asks it to end, and waits until it has: what it writes at its end is there then.
+    pub fn finish(mut self, patience: Duration) -> Result<()> {
+        kill(pid(self.child.id()), Signal::SIGTERM)?;
+        let deadline = Instant::now() + patience;
+        while self.child.try_wait()?.is_none() {
+            ensure!(Instant::now() < deadline, "does not end when it is asked to");
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// The process and its descendants, its workers.
     fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
@@ -101,6 +112,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         let workers = self.processes();
         let _ = kill(pid(self.child.id()), Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(1);
@@ -116,6 +130,19 @@ impl Drop for Server {
         }
         let _ = self.child.wait();
     }
+}
+
+/// Whether somebody listens there, by the kernel's own table: a connection made to find out would be one more that the
+/// server has to deal with.
+fn is_listening(address: SocketAddr) -> bool {
+    const LISTEN: &str = "0A";
+    let port = format!(":{:04X}", address.port());
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    tables.iter().flat_map(|table| table.lines().skip(1)).any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let (local, state) = (columns.next(), columns.nth(1));
+        local.is_some_and(|local| local.ends_with(&port)) && state == Some(LISTEN)
+    })
 }
 
 fn spawn(mut command: Command, core: usize) -> Result<Child> {

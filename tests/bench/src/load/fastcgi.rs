@@ -113,7 +113,7 @@ fn record(kind: u8, content: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The answer, once `received` has its END_REQUEST.
-fn parse(received: &[u8]) -> Result<Option<Answer>> {
+pub fn parse(received: &[u8]) -> Result<Option<Answer>> {
     let mut answer = Answer::default();
     let mut rest = received;
     while let [version, kind, _, id, high, low, padding, _, behind @ ..] = rest {

@@ -13,12 +13,12 @@ use crate::report::{Findings, left_out, table};
 use crate::{plot, programs};
 
 /// A peer: its name, and how it is built and called.
-struct Peer {
-    name: &'static str,
-    command: fn() -> Result<Vec<String>>,
+pub struct Peer {
+    pub name: &'static str,
+    pub command: fn() -> Result<Vec<String>>,
 }
 
-const PEERS: &[Peer] = &[
+pub const PEERS: &[Peer] = &[
     Peer { name: "C static", command: || path(programs::c("cgi", "cgi-c-static", &["-static"])) },
     Peer { name: "C", command: || path(programs::c("cgi", "cgi-c", &[])) },
     Peer { name: "Rust", command: || path(programs::rust("peer-cgi", "peer-cgi")) },
@@ -40,7 +40,7 @@ const PEERS: &[Peer] = &[
 ];
 
 /// What a server puts into the environment (RFC 3875, section 4.1) for a browser's request.
-const VARIABLES: &[(&str, &str)] = &[
+pub const VARIABLES: &[(&str, &str)] = &[
     ("GATEWAY_INTERFACE", "CGI/1.1"),
     ("SERVER_SOFTWARE", "Apache/2.4.62 (Debian)"),
     ("SERVER_PROTOCOL", "HTTP/1.1"),
@@ -109,7 +109,7 @@ fn path(program: Result<std::path::PathBuf>) -> Result<Vec<String>> {
 
 /// Sees that a program answers what is compared.
 fn answer(command: &[String]) -> Result<()> {
-    let output = cgi(command)?.output()?;
+    let output = self::command(command)?.output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "ends with {}", output.status);
     ensure!(said.ends_with("\r\n\r\nHello, world!"), "does not answer with Hello, world!: {said}");
@@ -122,7 +122,7 @@ fn spawn_for(length: Duration, command: &[String]) -> Result<Sample> {
     let start = Instant::now();
     while start.elapsed() < length {
         let began = Instant::now();
-        let output = cgi(command)?.stderr(Stdio::inherit()).output()?;
+        let output = self::command(command)?.stderr(Stdio::inherit()).output()?;
         latencies.push(u64::try_from(began.elapsed().as_nanos())?);
         ensure!(output.stdout.ends_with(b"Hello, world!"), "an answer is missing");
     }
@@ -135,7 +135,8 @@ fn spawn_for(length: Duration, command: &[String]) -> Result<Sample> {
     })
 }
 
-fn cgi(command: &[String]) -> Result<Command> {
+/// A program as a server calls it.
+pub fn command(command: &[String]) -> Result<Command> {
     let [program, arguments @ ..] = command else { anyhow::bail!("an empty command") };
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(VARIABLES.iter().copied()).stdin(Stdio::null());

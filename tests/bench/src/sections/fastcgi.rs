@@ -18,29 +18,37 @@ const CONNECTIONS: usize = 32;
 /// The length of the floor's answer when wgi is not there to be asked for its own.
 const USUAL_ANSWER: usize = 128;
 
-/// A peer, which has its listening socket as descriptor 0: its name, how it is built, and its arguments. The length is
-/// that of wgi's answer.
-struct Peer {
-    name: &'static str,
-    build: fn() -> Result<PathBuf>,
-    arguments: fn(usize) -> Vec<String>,
+/// A peer, which has its listening socket as descriptor 0: its name, how it is built, and its arguments: for
+/// the length of wgi's answer, and for so many connections.
+pub struct Peer {
+    pub name: &'static str,
+    pub build: fn() -> Result<PathBuf>,
+    pub arguments: fn(usize, usize) -> Vec<String>,
 }
 
-const PEERS: &[Peer] = &[
+pub const PEERS: &[Peer] = &[
     Peer {
         name: "floor",
         build: || programs::rust("peer-floor", "peer-floor"),
-        arguments: |length| vec!["fastcgi".into(), length.to_string()],
+        arguments: |length, _| vec!["fastcgi".into(), length.to_string()],
     },
-    Peer { name: "wgi", build: || programs::rust("peer-wgi-fastcgi", "peer-wgi-fastcgi"), arguments: |_| Vec::new() },
+    Peer {
+        name: "wgi",
+        build: || programs::rust("peer-wgi-fastcgi", "peer-wgi-fastcgi"),
+        arguments: |_, _| Vec::new(),
+    },
     Peer {
         name: "libfcgi",
         build: || programs::c("fastcgi", "fastcgi-c", &["-lfcgi", "-lpthread"]),
-        // A thread is a connection's as long as that is kept: one more than connections, for the first question.
-        arguments: |_| vec![(CONNECTIONS * 2).to_string()],
+        // A thread is a connection's as long as that is kept.
+        arguments: |_, connections| vec![(connections + 1).to_string()],
     },
-    Peer { name: "tokio-fastcgi", build: || programs::rust("peer-fastcgi", "peer-fastcgi"), arguments: |_| Vec::new() },
-    Peer { name: "Go net/http/fcgi", build: || programs::go("fastcgi"), arguments: |_| Vec::new() },
+    Peer {
+        name: "tokio-fastcgi",
+        build: || programs::rust("peer-fastcgi", "peer-fastcgi"),
+        arguments: |_, _| Vec::new(),
+    },
+    Peer { name: "Go net/http/fcgi", build: || programs::go("fastcgi"), arguments: |_, _| Vec::new() },
 ];
 
 pub fn kept(run: &Run) -> Result<Findings> {
@@ -103,7 +111,7 @@ fn compare(
 
 fn start(run: &Run, peer: &Peer, program: &Path, answer: usize) -> Result<Server> {
     let mut command = Command::new(program);
-    command.args((peer.arguments)(answer));
+    command.args((peer.arguments)(answer, CONNECTIONS));
     Server::start_listening(command, run.cores.server)
 }
 

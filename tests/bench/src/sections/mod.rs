@@ -5,6 +5,7 @@ mod cgi;
 mod fastcgi;
 mod http;
 mod idle;
+mod instructions;
 
 use anyhow::Result;
 
@@ -28,4 +29,5 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "cgi", title: "CGI: one process for each request", run: cgi::run },
     Section { name: "idle", title: "Memory of an idle connection", run: idle::run },
     Section { name: "blocking", title: "Handlers that block", run: blocking::run },
+    Section { name: "instructions", title: "Instructions a request", run: instructions::run },
 ];
