@@ -70,8 +70,7 @@ impl Vars {
     /// What is longer than the layout can say (2 GiB) is cut there.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (cut(name.as_ref()), cut(value.as_ref()));
-        self.push_length(name.len());
-        self.push_length(value.len());
+        self.push_lengths(name.len(), value.len());
         self.block.extend_from_slice(name);
         self.block.extend_from_slice(value);
     }
@@ -81,8 +80,7 @@ impl Vars {
     pub fn push_field(&mut self, name: &[u8], value: &[u8]) {
         const PREFIX: &[u8] = b"HTTP_";
         let (name, value) = (cut(name), cut(value));
-        self.push_length(PREFIX.len() + name.len());
-        self.push_length(value.len());
+        self.push_lengths(PREFIX.len() + name.len(), value.len());
         self.block.extend_from_slice(PREFIX);
         self.block.extend(name.iter().copied().map(variable_byte));
         self.block.extend_from_slice(value);
@@ -150,6 +148,15 @@ impl Vars {
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.block.is_empty()
+    }
+
+    fn push_lengths(&mut self, name: usize, value: usize) {
+        if name < 0x80 && value < 0x80 {
+            self.block.extend_from_slice(&[name as u8, value as u8]);
+        } else {
+            self.push_length(name);
+            self.push_length(value);
+        }
     }
 
     fn push_length(&mut self, length: usize) {

@@ -252,10 +252,9 @@ impl Reactor {
                     return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
                 }
                 match self.wait(pool, &mut events, generation) {
-                    Ok(queued) => batch = queued,
+                    Ok(waited) => (batch, now) = waited,
                     Err(left) => return left,
                 }
-                now = Instant::now();
                 has_waited = true;
                 continue;
             }
@@ -273,8 +272,13 @@ impl Reactor {
         }
     }
 
-    /// Waits for events and queues the connections that they are for; gives the length of the queue.
-    fn wait(self: &Arc<Reactor>, pool: &Pool, events: &mut Vec<Event>, generation: u64) -> Result<usize, Left> {
+    /// Waits for events and queues the connections that they are for; gives the length of the queue, and the time.
+    fn wait(
+        self: &Arc<Reactor>,
+        pool: &Pool,
+        events: &mut Vec<Event>,
+        generation: u64,
+    ) -> Result<(usize, Instant), Left> {
         let timeout = {
             let mut state = self.lock();
             if state.generation != generation {
@@ -299,8 +303,9 @@ impl Reactor {
                 return Err(Left::Stopped);
             }
         }
+        let now = Instant::now();
         let mut accepting = false;
-        {
+        let (queued, is_due) = {
             let mut state = self.lock();
             state.waiting = false;
             for event in events.iter() {
@@ -310,12 +315,18 @@ impl Reactor {
                     data => state.slots.note(Token::from(data), Ready::from(event.flags)),
                 }
             }
+            (state.slots.queued(), now >= state.swept + SWEEP || self.is_stopping())
+        };
+        if !accepting && !is_due {
+            return Ok((queued, now));
         }
         if accepting {
             self.accept(pool, |number| events.iter().any(|event| event.data.u64() == LISTENERS - number as u64));
         }
-        self.sweep(pool);
-        Ok(self.lock().slots.queued())
+        if is_due {
+            self.sweep(pool, now);
+        }
+        Ok((self.lock().slots.queued(), now))
     }
 
     /// Accepts what waits in the queues of some listeners.
@@ -406,8 +417,7 @@ impl Reactor {
     }
 
     /// Queues the connections whose time is up, and goes on accepting if that had stopped.
-    fn sweep(self: &Arc<Reactor>, pool: &Pool) {
-        let now = Instant::now();
+    fn sweep(self: &Arc<Reactor>, pool: &Pool, now: Instant) {
         let stopping = self.is_stopping();
         let mut state = self.lock();
         let retiring = stopping && !state.listeners.is_empty();

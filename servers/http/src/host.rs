@@ -51,16 +51,31 @@ fn split(authority: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `reg-name`, which an IPv4 address is too, but never empty (RFC 3986 §3.2.2).
-fn is_registered_name(mut name: &[u8]) -> bool {
-    if name.is_empty() {
-        return false;
-    }
-    loop {
-        name = match name {
-            [] => return true,
+fn is_registered_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    // All but an escape is a look into a table: this is on the way of every request.
+    while let Some(at) = rest.iter().position(|&byte| !NAME_CHARS[usize::from(byte)]) {
+        rest = match &rest[at..] {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) => rest,
             _ => return false,
-        }
+        };
     }
+    !name.is_empty()
 }
+
+/// `unreserved` and `sub-delims` (RFC 3986 §2.2, §2.3).
+const NAME_CHARS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~!$&'()*+,;=";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};

@@ -90,10 +90,10 @@ impl Connection {
             + parsed.headers.len() * FIELD_OVERHEAD
             + FIXED_VARIABLES;
         let mut vars = Vars::with_capacity(room);
-        vars.extend(&self.vars);
+        // What is looked up most stands first.
         vars.push("REQUEST_METHOD", method);
-        vars.push("SCRIPT_NAME", "");
         vars.push("PATH_INFO", &target.path);
+        vars.push("SCRIPT_NAME", "");
         vars.push("QUERY_STRING", target.query);
         vars.push("REQUEST_URI", target_text);
         vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
@@ -111,6 +111,7 @@ impl Connection {
             vars.push("CONTENT_LENGTH", content_length);
         }
         push_fields(parsed.headers, &mut vars);
+        vars.extend(&self.vars);
         debug_assert!(vars.as_block().len() <= room, "an environ takes one allocation");
 
         let request_body = match body {

@@ -25,16 +25,9 @@ fn a_request_becomes_an_environ() {
     let input = "POST /a%20b/c?d=%20&e HTTP/1.1\r\nHost: example.com:81\r\nContent-Type: text/plain\r\n\
                  Content-Length: 2\r\nAccept: a\r\nX-Empty:\r\nAccept: b\r\n\r\nhi";
     let expected = [
-        ("GATEWAY_INTERFACE", "CGI/1.1"),
-        ("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION"))),
-        ("REMOTE_ADDR", "192.0.2.1"),
-        ("REMOTE_PORT", "40000"),
-        ("SERVER_ADDR", "198.51.100.1"),
-        ("SERVER_PORT", "8080"),
-        ("REQUEST_SCHEME", "http"),
         ("REQUEST_METHOD", "POST"),
-        ("SCRIPT_NAME", ""),
         ("PATH_INFO", "/a b/c"),
+        ("SCRIPT_NAME", ""),
         ("QUERY_STRING", "d=%20&e"),
         ("REQUEST_URI", "/a%20b/c?d=%20&e"),
         ("SERVER_PROTOCOL", "HTTP/1.1"),
@@ -44,6 +37,13 @@ fn a_request_becomes_an_environ() {
         ("CONTENT_LENGTH", "2"),
         ("HTTP_ACCEPT", "a, b"),
         ("HTTP_X_EMPTY", ""),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION"))),
+        ("REMOTE_ADDR", "192.0.2.1"),
+        ("REMOTE_PORT", "40000"),
+        ("SERVER_ADDR", "198.51.100.1"),
+        ("SERVER_PORT", "8080"),
+        ("REQUEST_SCHEME", "http"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let request = Seen::Request(expected, RequestBody::Length(2), false);
