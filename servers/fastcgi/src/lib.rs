@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | records | `record.rs` |
 //! | what they mean for the requests that are open, and the reply | `codec.rs` |
-//! | the variables become the environ that HTTP would give | `environ.rs`, `host.rs` |
+//! | the variables become the environ that HTTP would give | `environ.rs`, `path.rs`, `host.rs`, `repeats.rs` |
 //! | what the web server asks about the application | `values.rs` |
 //!
 //! Malformed records close the connection. What is wrong with one request alone is answered with a response of its own
@@ -19,7 +19,9 @@
 mod codec;
 mod environ;
 mod host;
+mod path;
 pub mod record;
+mod repeats;
 mod settings;
 mod values;
 
@@ -74,7 +76,7 @@ impl FastCgi {
     /// the web server says of them. Without it, they are what the web server says, with the known oddities of each put
     /// right.
     pub fn script_name(mut self, path: impl AsRef<[u8]>) -> FastCgi {
-        let path = environ::without_slash(path.as_ref());
+        let path = path::without_slash(path.as_ref());
         self.settings_mut().script_name = Some(path.to_vec());
         self
     }

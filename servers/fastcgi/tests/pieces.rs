@@ -20,7 +20,7 @@ fn exchange(id: u16) -> impl Strategy<Value = Exchange> {
     (body, cuts.clone(), cuts, any::<u8>(), any::<bool>(), any::<u8>()).prop_map(
         move |(body, param_cuts, body_cuts, padding, says_length, name)| {
             let length = body.len().to_string();
-            let long = "n".repeat(name.into());
+            let long = "n".repeat(usize::from(name) + 1);
             let mut vars = vec![("REQUEST_METHOD", "PUT"), ("SCRIPT_NAME", "/"), (&long[..], "value")];
             if says_length {
                 vars.push(("CONTENT_LENGTH", &length));

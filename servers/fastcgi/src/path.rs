@@ -1,0 +1,167 @@
+//! Where the application is mounted, and what is left of the path: `SCRIPT_NAME` and `PATH_INFO`, percent-decoded.
+//!
+//! The first rule that fits decides:
+//!
+//! 1. A mount point that was set ([`FastCgi::script_name`](crate::FastCgi::script_name)) is the truth: the path is
+//!    that of `REQUEST_URI`, decoded. Outside of the mount point, `SCRIPT_NAME` is empty.
+//! 2. `*` (of `OPTIONS *`) is `PATH_INFO`.
+//! 3. Neither `SCRIPT_NAME` nor `PATH_INFO` (an Authorizer gets none, FastCGI specification §6.3): the path of
+//!    `REQUEST_URI` is `PATH_INFO`.
+//! 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi). By `ProxyPass` it ends with the path that the
+//!    application is asked for, and `SCRIPT_NAME` is the whole path: what that has in front is the mount point. By
+//!    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file, which is an accident:
+//!    the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root.
+//! 5. No `PATH_INFO`, and nginx or HAProxy by `SERVER_SOFTWARE`, or no `SCRIPT_FILENAME` either: `SCRIPT_NAME` is the
+//!    whole path, for nobody was told to split it. The mount point is the root.
+//! 6. Both are the same, and the request's path is too short to be both of them (nginx with
+//!    `fastcgi_param PATH_INFO $fastcgi_script_name`): the mount point is the root.
+//! 7. They are as they were sent: mod_fcgid, lighttpd, Caddy, and every server that was told where to split.
+//!
+//! These rules compare what the server sent with itself. What a client can write into its request moves the line
+//! between `SCRIPT_NAME` and `PATH_INFO` in none of them, but for the path that it asks for. A slash at the end of
+//! `SCRIPT_NAME` belongs to `PATH_INFO`.
+
+use std::borrow::Cow;
+
+use wgi::{Error, percent};
+
+use crate::environ::{Sent, refused};
+
+/// Where the application is mounted, and the rest of the path.
+pub(crate) type Split<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// Applies the rules.
+///
+/// # Errors
+/// When REQUEST_URI is needed and is no target.
+pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result<Split<'a>, Error> {
+    let script_name = sent.script_name.unwrap_or_default();
+    let path_info = sent.path_info.unwrap_or_default();
+    if let Some(mount) = mount {
+        let path = match sent.uri {
+            Some(uri) => uri_path(uri)?,
+            None => concat(script_name, path_info),
+        };
+        return Ok(below(mount, path));
+    }
+    if script_name == b"*" || path_info == b"*" {
+        return Ok(at_root(Cow::Borrowed(b"*")));
+    }
+    if script_name.is_empty() && path_info.is_empty() {
+        return Ok(at_root(match sent.uri {
+            Some(uri) => uri_path(uri)?,
+            None => Cow::Borrowed(b""),
+        }));
+    }
+    if let Some(path) = sent.script_filename.and_then(proxied_path) {
+        return Ok(behind_apache(sent, script_name, path_info, path));
+    }
+    if sent.path_info.is_none() && (splits_nothing(sent.software) || sent.script_filename.is_none()) {
+        return Ok(at_root(rooted(script_name)));
+    }
+    if script_name == path_info
+        && let Some(uri) = sent.uri
+        && uri_path(uri)?.len() < script_name.len() + path_info.len()
+    {
+        return Ok(at_root(rooted(path_info)));
+    }
+    Ok(tidy(script_name, path_info))
+}
+
+/// The application is at the root, where no path is `/`.
+fn at_root(path: Cow<'_, [u8]>) -> Split<'_> {
+    (Cow::Borrowed(b""), if path.is_empty() { Cow::Borrowed(b"/") } else { path })
+}
+
+/// Splits a path at a mount point, which has no slash at its end; elsewhere the application is at the root.
+fn below<'a>(mount: &'a [u8], path: Cow<'a, [u8]>) -> Split<'a> {
+    match path.strip_prefix(mount) {
+        Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
+            let rest = rest.to_vec();
+            (Cow::Borrowed(mount), Cow::Owned(rest))
+        }
+        _ => at_root(path),
+    }
+}
+
+/// Rule 4: `path` is what stands behind `proxy:fcgi://…` in SCRIPT_FILENAME.
+fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8], path: &'a [u8]) -> Split<'a> {
+    // Two slashes come of `SetHandler "proxy:fcgi://…/"`, and of a `ProxyPass` with one slash too many.
+    let path = if path.starts_with(b"//") { path.get(1..).unwrap_or_default() } else { path };
+    let is_below = |root: Option<&[u8]>| root.is_some_and(|root| !root.is_empty() && path.starts_with(root));
+    let whole = concat(script_name, path_info);
+    let Some(asked) = percent::decode(path) else { return at_root(whole) };
+    if path_info.is_empty() {
+        if let Some(mount) = script_name.strip_suffix(&*asked) {
+            let path = script_name.get(mount.len()..).unwrap_or_default();
+            return tidy(mount, path);
+        }
+        // `ProxyPass "/app" "fcgi://host"` asked for `/app`.
+        if *asked == *b"/" {
+            return tidy(script_name, b"");
+        }
+    }
+    if !path_info.is_empty() || is_below(sent.document_root) || is_below(sent.context_document_root) {
+        return below(without_slash(sent.context_prefix.unwrap_or_default()), whole);
+    }
+    // `ProxyPass "/app/" "fcgi://host/other/"`: as over HTTP, the application is asked for another path.
+    at_root(asked)
+}
+
+/// Puts the slash between SCRIPT_NAME and PATH_INFO where it belongs: at the front of PATH_INFO.
+fn tidy<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> Split<'a> {
+    let mount = without_slash(script_name);
+    match path_info {
+        b"" => (rooted(mount), Cow::Borrowed(script_name.get(mount.len()..).unwrap_or_default())),
+        path_info => (rooted(mount), rooted(path_info)),
+    }
+}
+
+/// A path without the slashes at its end.
+pub(crate) fn without_slash(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    path.get(..end).unwrap_or(path)
+}
+
+/// A path with a slash at its front, unless it is empty.
+fn rooted(path: &[u8]) -> Cow<'_, [u8]> {
+    if path.is_empty() || path.starts_with(b"/") { Cow::Borrowed(path) } else { Cow::Owned([b"/", path].concat()) }
+}
+
+/// The whole path.
+fn concat<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> Cow<'a, [u8]> {
+    if path_info.is_empty() {
+        return rooted(script_name);
+    }
+    Cow::Owned([rooted(without_slash(script_name)), rooted(path_info)].concat())
+}
+
+/// The decoded path of a request target, in origin form or absolute (RFC 9112 §3.2), or `*`.
+fn uri_path(uri: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    let end = uri.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(uri.len());
+    let target = uri.get(..end).unwrap_or_default();
+    let path = match behind_authority(target) {
+        _ if target.starts_with(b"/") || target == b"*" => target,
+        Some(b"") => b"/",
+        Some(path) => path,
+        None => return Err(refused("REQUEST_URI is not a path")),
+    };
+    percent::decode(path).ok_or_else(|| refused("the path has a percent sign that starts no escape, or escapes a NUL"))
+}
+
+fn proxied_path(script_filename: &[u8]) -> Option<&[u8]> {
+    behind_authority(script_filename.strip_prefix(b"proxy:")?)
+}
+
+/// What stands behind `scheme://authority`.
+fn behind_authority(uri: &[u8]) -> Option<&[u8]> {
+    let colon = uri.windows(3).position(|three| three == b"://")?;
+    let rest = uri.get(colon + 3..)?;
+    let slash = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+    rest.get(slash..)
+}
+
+/// The servers whose SCRIPT_NAME is the whole path where nothing was said of PATH_INFO.
+fn splits_nothing(software: Option<&[u8]>) -> bool {
+    software.is_some_and(|software| software.starts_with(b"nginx") || software.starts_with(b"HAProxy"))
+}
