@@ -83,6 +83,15 @@ impl Server {
         Ok(memory)
     }
 
+    /// The most that was resident at any time, in KiB.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let peaks = self.processes().into_iter().map(|process| {
+            let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+            kibibytes(&status, "VmHWM:")
+        });
+        peaks.sum()
+    }
+
     /// Asks it to end, and waits until it has: what it writes at its end is there then.
     pub fn finish(mut self, patience: Duration) -> Result<()> {
         kill(pid(self.child.id()), Signal::SIGTERM)?;
@@ -162,7 +171,7 @@ fn pid(process: u32) -> Pid {
     Pid::from_raw(process.cast_signed())
 }
 
-fn kibibytes(rollup: &str, field: &str) -> Result<u64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix(field)).context("smaps_rollup without the field")?;
+fn kibibytes(table: &str, field: &str) -> Result<u64> {
+    let line = table.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

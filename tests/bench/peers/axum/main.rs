@@ -6,9 +6,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::routing::get;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use futures_util::StreamExt;
+use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
@@ -21,7 +25,11 @@ fn main() -> io::Result<()> {
     let app = if kind == "blocking" {
         Router::new().route("/", get(blocking)).route("/sleep/{millis}", get(blocking_sleep))
     } else {
-        Router::new().route("/", get(|| async { "Hello, world!" })).route("/sleep/{millis}", get(async_sleep))
+        Router::new()
+            .route("/", get(|| async { "Hello, world!" }))
+            .route("/bytes/{length}", get(bytes))
+            .route("/stream/{chunks}/{size}", get(streamed))
+            .route("/length", post(length).layer(DefaultBodyLimit::disable()))
     };
     let mut runtime = Builder::new_multi_thread();
     if let Some(threads) = threads.first() {
@@ -48,7 +56,20 @@ async fn blocking_sleep(Path(millis): Path<u64>) -> &'static str {
     .unwrap_or("panicked")
 }
 
-async fn async_sleep(Path(millis): Path<u64>) -> &'static str {
-    tokio::time::sleep(Duration::from_millis(millis)).await;
-    "slept"
+async fn bytes(Path(length): Path<usize>) -> Bytes {
+    Bytes::from(vec![b'x'; length])
+}
+
+async fn streamed(Path((chunks, size)): Path<(usize, usize)>) -> Body {
+    let chunk = Bytes::from(vec![b'x'; size]);
+    Body::from_stream(stream::iter((0..chunks).map(move |_| Ok::<_, io::Error>(chunk.clone()))))
+}
+
+async fn length(body: Body) -> Result<String, StatusCode> {
+    let mut pieces = body.into_data_stream();
+    let mut length = 0;
+    while let Some(piece) = pieces.next().await {
+        length += piece.map_err(|_| StatusCode::BAD_REQUEST)?.len();
+    }
+    Ok(length.to_string())
 }

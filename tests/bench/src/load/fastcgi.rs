@@ -1,16 +1,14 @@
-//! A FastCGI load generator: kept connections, one request at a time on each, as fast as the server answers. Every
-//! answer is parsed, and compared with the first one's length.
+//! FastCGI requests as nginx sends them, and their answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::event::epoll;
+use anyhow::{Result, bail, ensure};
 
 use crate::cli::Run;
-use crate::cores::on_core;
-use crate::measure::{Sample, percentiles};
+use crate::load::closed::{self, Load};
+use crate::measure::Sample;
 use crate::process::Server;
 
 /// Record types (FastCGI 1.0, section 8).
@@ -29,17 +27,10 @@ pub struct Answer {
     pub length: usize,
 }
 
-/// One round: a short warm-up, then load of the run's length, with the server's CPU time over it.
+/// One round of load on so many kept connections.
 pub fn round(run: &Run, server: &Server, connections: usize) -> Result<Sample> {
-    on_core(run.cores.load, || {
-        let mut load = Load::open(server.address, connections)?;
-        load.run(Duration::from_millis(200))?;
-        let before = server.cpu_time()?;
-        let mut sample = load.run(Duration::from_secs_f64(run.seconds))?;
-        sample.cpu = server.cpu_time()? - before;
-        sample.memory = server.memory()?.proportional;
-        Ok(sample)
-    })
+    let answer = ask(server.address)?.length;
+    closed::round(run, server, &Load { connections, request: &request(), answer })
 }
 
 /// Sends one request and gives its answer.
@@ -135,102 +126,6 @@ pub fn parse(received: &[u8]) -> Result<Option<Answer>> {
         }
     }
     Ok(None)
-}
-
-/// Open connections with their requests.
-struct Load {
-    poll: rustix::fd::OwnedFd,
-    connections: Vec<Connection>,
-    request: Vec<u8>,
-    expected: usize,
-}
-
-struct Connection {
-    stream: TcpStream,
-    received: Vec<u8>,
-    /// When the request that is under way was sent.
-    sent: Option<Instant>,
-}
-
-impl Load {
-    fn open(address: SocketAddr, connections: usize) -> Result<Load> {
-        let expected = ask(address)?.stdout.len();
-        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut open = Vec::new();
-        for token in 0..connections {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            epoll::add(&poll, &stream, epoll::EventData::new_u64(token as u64), epoll::EventFlags::IN)?;
-            open.push(Connection { stream, received: Vec::new(), sent: None });
-        }
-        Ok(Load { poll, connections: open, request: request(), expected })
-    }
-
-    /// Closed loop for so long; returns when every request is answered.
-    fn run(&mut self, length: Duration) -> Result<Sample> {
-        let start = Instant::now();
-        let end = start + length;
-        let mut latencies = Vec::new();
-        for connection in &mut self.connections {
-            connection.send(&self.request)?;
-        }
-        let mut under_way = self.connections.len();
-        let mut events = Vec::with_capacity(self.connections.len());
-        let timeout = rustix::fs::Timespec { tv_sec: 5, tv_nsec: 0 };
-        while under_way > 0 {
-            events.clear();
-            epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), Some(&timeout))?;
-            ensure!(!events.is_empty(), "leaves {under_way} requests without an answer for 5 s");
-            let now = Instant::now();
-            for event in &events {
-                let data = event.data;
-                let connection = usize::try_from(data.u64()).ok().and_then(|token| self.connections.get_mut(token));
-                let connection = connection.context("an event of an unknown connection")?;
-                let Some(answer) = connection.receive()? else { continue };
-                ensure!(answer.stdout.len() == self.expected, "answers with {} bytes", answer.stdout.len());
-                let sent = connection.sent.take().context("an answer without a request")?;
-                latencies.push(u64::try_from((now - sent).as_nanos())?);
-                if now < end {
-                    connection.send(&self.request)?;
-                } else {
-                    under_way -= 1;
-                }
-            }
-        }
-        Ok(Sample {
-            requests: latencies.len() as u64,
-            wall: start.elapsed(),
-            latency: percentiles(latencies),
-            ..Sample::default()
-        })
-    }
-}
-
-impl Connection {
-    fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.sent = Some(Instant::now());
-        // The socket's buffer is empty: the request fits, or something is wrong.
-        Ok(self.stream.write_all(request)?)
-    }
-
-    fn receive(&mut self) -> Result<Option<Answer>> {
-        let mut piece = [0; 4096];
-        let read = self.stream.read(&mut piece)?;
-        ensure!(read > 0, "closes a kept connection");
-        if self.received.is_empty() {
-            // The usual case: the whole answer in one piece.
-            if let Some(answer) = parse(&piece[..read])? {
-                return Ok(Some(answer));
-            }
-        }
-        self.received.extend_from_slice(&piece[..read]);
-        let answer = parse(&self.received)?;
-        if answer.is_some() {
-            self.received.clear();
-        }
-        Ok(answer)
-    }
 }
 
 #[cfg(test)]

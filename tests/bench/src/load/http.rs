@@ -11,32 +11,72 @@ pub fn get(address: SocketAddr, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes()
 }
 
-/// Whether an answer is complete: by its Content-Length, or by the last chunk.
+/// Whether an answer is complete.
 pub fn is_complete(received: &[u8]) -> bool {
-    let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
-    let (head, body) = (&received[..end], &received[end + 4..]);
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    match length.and_then(|length| length.trim().parse::<usize>().ok()) {
-        Some(length) => body.len() >= length,
-        None => body.ends_with(b"0\r\n\r\n"),
-    }
+    let mut end = End::default();
+    end.add(received).is_ok() && end.is_reached()
 }
 
 /// Opens a connection and gets one path over it; the connection stays open.
 pub fn open(address: SocketAddr, path: &str) -> Result<TcpStream> {
+    Ok(ask(address, &get(address, path))?.0)
+}
+
+/// Opens a connection and sends a request; gives the connection, and the length of the answer.
+pub fn ask(address: SocketAddr, request: &[u8]) -> Result<(TcpStream, usize)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(&get(address, path))?;
-    let mut received = Vec::new();
-    while !is_complete(&received) {
-        let mut piece = [0; 4096];
-        let read = stream.read(&mut piece)?;
+    stream.write_all(request)?;
+    let mut end = End::default();
+    let mut buffer = vec![0; 256 * 1024];
+    while !end.is_reached() {
+        let read = stream.read(&mut buffer)?;
         ensure!(read > 0, "closes the connection instead of an answer");
-        received.extend_from_slice(&piece[..read]);
+        end.add(&buffer[..read])?;
     }
-    ensure!(received.starts_with(b"HTTP/1.1 200 "), "answers {path} with {}", String::from_utf8_lossy(&received));
-    Ok(stream)
+    Ok((stream, end.received))
+}
+
+/// Looks for the end of an answer of any length, of which it keeps the head alone.
+#[derive(Default)]
+pub struct End {
+    head: Vec<u8>,
+    /// The whole length, once the head is there; none when it is chunked.
+    length: Option<usize>,
+    has_head: bool,
+    last: [u8; 5],
+    /// Bytes so far, the head's among them.
+    pub received: usize,
+}
+
+impl End {
+    /// Takes more of the answer.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        self.received += bytes.len();
+        for &byte in bytes.iter().rev().take(5).rev() {
+            self.last.rotate_left(1);
+            self.last[4] = byte;
+        }
+        if self.has_head {
+            return Ok(());
+        }
+        self.head.extend_from_slice(bytes);
+        let Some(end) = self.head.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(()) };
+        let head = String::from_utf8_lossy(&self.head[..end]).to_ascii_lowercase();
+        ensure!(head.starts_with("http/1.1 200 "), "answers with {head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        self.length = length.map(|length| length.trim().parse::<usize>()).transpose()?.map(|length| end + 4 + length);
+        self.has_head = true;
+        Ok(())
+    }
+
+    /// By Content-Length, or by the last chunk.
+    pub fn is_reached(&self) -> bool {
+        match self.length {
+            Some(length) => self.received >= length,
+            None => self.has_head && self.last == *b"0\r\n\r\n",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Load on a server, from the other core.
 
+pub mod bulk;
+pub mod closed;
 pub mod fastcgi;
 pub mod http;
 pub mod nginx;

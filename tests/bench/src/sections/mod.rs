@@ -3,9 +3,11 @@
 mod blocking;
 mod cgi;
 mod fastcgi;
+mod growth;
 mod http;
 mod idle;
 mod instructions;
+mod transfers;
 
 use anyhow::Result;
 
@@ -29,5 +31,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "cgi", title: "CGI: one process for each request", run: cgi::run },
     Section { name: "idle", title: "Memory of an idle connection", run: idle::run },
     Section { name: "blocking", title: "Handlers that block", run: blocking::run },
+    Section { name: "transfers", title: "Files, streams and uploads", run: transfers::run },
+    Section { name: "growth", title: "Growth", run: growth::run },
     Section { name: "instructions", title: "Instructions a request", run: instructions::run },
 ];
