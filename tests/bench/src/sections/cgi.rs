@@ -23,8 +23,11 @@ pub const PEERS: &[Peer] = &[
     Peer { name: "C", command: || path(programs::c("cgi", "cgi-c", &[])) },
     Peer { name: "Rust", command: || path(programs::rust("peer-cgi", "peer-cgi")) },
     Peer { name: "Rust static", command: || path(programs::rust_static("peer-cgi", "peer-cgi")) },
-    Peer { name: "wgi", command: || path(programs::rust("peer-wgi-cgi", "peer-wgi-cgi")) },
-    Peer { name: "wgi static", command: || path(programs::rust_static("peer-wgi-cgi", "peer-wgi-cgi")) },
+    // By the launcher, as a user's program is; and by the CGI adapter alone.
+    Peer { name: "wgi", command: || path(programs::rust("peer-wgi-host", "peer-wgi-host")) },
+    Peer { name: "wgi static", command: || path(programs::rust_static("peer-wgi-host", "peer-wgi-host")) },
+    Peer { name: "wgi-cgi alone", command: || path(programs::rust("peer-wgi-cgi", "peer-wgi-cgi")) },
+    Peer { name: "wgi-cgi alone static", command: || path(programs::rust_static("peer-wgi-cgi", "peer-wgi-cgi")) },
     Peer { name: "Go net/http/cgi", command: || path(programs::go("cgi")) },
     Peer {
         name: "Python wsgiref",

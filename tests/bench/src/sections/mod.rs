@@ -7,6 +7,7 @@ mod growth;
 mod http;
 mod idle;
 mod instructions;
+mod layers;
 mod transfers;
 
 use anyhow::Result;
@@ -33,5 +34,6 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "blocking", title: "Handlers that block", run: blocking::run },
     Section { name: "transfers", title: "Files, streams and uploads", run: transfers::run },
     Section { name: "growth", title: "Growth", run: growth::run },
+    Section { name: "layers", title: "Layers of middleware", run: layers::run },
     Section { name: "instructions", title: "Instructions a request", run: instructions::run },
 ];
