@@ -11,7 +11,7 @@ use std::mem;
 use std::sync::Arc;
 
 use wgi::server::Framing;
-use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode, Vars, header};
+use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode, Vars};
 use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id, Request, RequestBody};
 
 use crate::environ;
@@ -20,6 +20,7 @@ use crate::record::{
     Header, KEEP_CONN, MAX_LENGTH, NULL_REQUEST_ID, OVERLOADED, PARAMS, REQUEST_COMPLETE, RESPONDER, STDERR, STDIN,
     STDOUT, UNKNOWN_ROLE, UNKNOWN_TYPE, VERSION_1, write_stream, write_stream_end, write_unknown_type,
 };
+use crate::reply::{HeadRecord, write_head};
 use crate::settings::Settings;
 use crate::values;
 
@@ -42,7 +43,7 @@ pub(crate) struct FastCgiCodec {
     /// A request that is answered when the engine asks for the refusal of the error that it got.
     refused: Option<Open>,
     /// Where the record of a head stands in the output, for the first piece of payload to join it.
-    joinable: Option<Joinable>,
+    joinable: Option<HeadRecord>,
     /// The connection is closed behind the last of the requests that are open.
     is_closing: bool,
     /// The last request is over without a reply, and the web server waits for the connection's end.
@@ -74,13 +75,6 @@ struct Current {
     id: Id,
     content: usize,
     padding: usize,
-}
-
-/// A STDOUT record at the end of the output, in bytes from its start.
-#[derive(Clone, Copy)]
-struct Joinable {
-    header: Header,
-    start: usize,
 }
 
 impl FastCgiCodec {
@@ -424,22 +418,12 @@ impl Codec for FastCgiCodec {
     fn head(&mut self, id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) {
         let Some(open) = self.find(id) else { return };
         open.has_stdout = true;
-        let start = out.len();
-        self.joinable = write_head(id, head, framing, out).map(|header| Joinable { header, start });
+        self.joinable = write_head(id, head, framing, out);
     }
 
     fn frame(&mut self, id: Id, available: u64, out: &mut Vec<u8>) -> u64 {
         let length = usize::try_from(available).unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD);
-        if let Some(Joinable { header, start }) = self.joinable.take()
-            && header.request_id == id
-            && let Some(joined) = usize::from(header.content_length).checked_add(length)
-            && let Ok(content_length) = u16::try_from(joined)
-            // Only if it still stands there, and nothing behind it.
-            && out.len() == start + HEADER_LEN + usize::from(header.content_length)
-            && let Some(place) = out.get_mut(start..start + HEADER_LEN)
-            && *place == header.to_bytes()
-        {
-            place.copy_from_slice(&Header { content_length, ..header }.to_bytes());
+        if self.joinable.take().is_some_and(|record| record.take_in(id, length, out)) {
             return length as u64;
         }
         // A reply that goes on although its request was taken back keeps to records too, which the peer skips.
@@ -526,52 +510,6 @@ fn answer(open: &Open, error: &Error, out: &mut Vec<u8>) {
     write_stream(STDOUT, open.id, &body, out);
     write_stream_end(STDOUT, open.id, out);
     open.write_end(0, out);
-}
-
-/// Writes a head in the form of CGI (RFC 3875 §6) into a STDOUT record, or into more where it is longer than one.
-/// Gives the header if it was one.
-fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) -> Option<Header> {
-    let start = out.len();
-    out.extend_from_slice(&[0; HEADER_LEN]);
-    out.extend_from_slice(b"Status: ");
-    out.extend_from_slice(head.status.code().as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(head.status.reason());
-    out.extend_from_slice(b"\r\n");
-    for (name, value) in &head.headers {
-        if name == header::CONTENT_LENGTH {
-            continue;
-        }
-        push_field(name.as_str().as_bytes(), value.as_bytes(), out);
-    }
-    if let Some(length) = framing.length {
-        push_field(b"content-length", itoa::Buffer::new().format(length).as_bytes(), out);
-    }
-    out.extend_from_slice(b"\r\n");
-
-    let length = out.len() - start - HEADER_LEN;
-    match u16::try_from(length) {
-        Ok(length) => {
-            let header = Header::new(STDOUT, id, length);
-            if let Some(place) = out.get_mut(start..start + HEADER_LEN) {
-                place.copy_from_slice(&header.to_bytes());
-            }
-            Some(header)
-        }
-        Err(_) => {
-            let text = out.split_off(start + HEADER_LEN);
-            out.truncate(start);
-            write_stream(STDOUT, id, &text, out);
-            None
-        }
-    }
-}
-
-fn push_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn malformed(reason: &'static str) -> Error {

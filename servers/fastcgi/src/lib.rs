@@ -7,8 +7,9 @@
 //! | step | file |
 //! | --- | --- |
 //! | records | `record.rs` |
-//! | what they mean for the requests that are open, and the reply | `codec.rs` |
+//! | what they mean for the requests that are open | `codec.rs` |
 //! | the variables become the environ that HTTP would give | `environ.rs`, `path.rs`, `host.rs`, `repeats.rs` |
+//! | the reply | `codec.rs`, `reply.rs` |
 //! | what the web server asks about the application | `values.rs` |
 //!
 //! Malformed records close the connection. What is wrong with one request alone is answered with a response of its own
@@ -22,6 +23,7 @@ mod host;
 mod path;
 pub mod record;
 mod repeats;
+mod reply;
 mod settings;
 mod values;
 

@@ -469,6 +469,16 @@ fn repeated_fields_are_joined_however_many() {
 }
 
 #[test]
+fn values_of_any_length_are_told_from_those_with_nul() {
+    for length in [0, 1, 127, 128, 255, 256, 511, 512, 20_000] {
+        let (value, query) = ("x".repeat(length), "a=b");
+        let vars = [("REQUEST_METHOD", "GET"), ("HTTP_X", &value[..]), ("EMPTY", ""), ("QUERY_STRING", query)];
+        let (vars, _) = environ_with(&FastCgi::new(), &vars);
+        assert_eq!(var(&vars, "HTTP_X"), Some(&value[..]));
+    }
+}
+
+#[test]
 fn names_that_look_alike_are_kept_apart() {
     let names: Vec<String> = (0..200).map(|number| format!("HTTP_X_{number:03}_ABCDEFGH_ABCDEFGH")).collect();
     for count in [2, 40, 200] {
@@ -514,6 +524,8 @@ fn what_is_no_request_is_answered_with_400() {
         &[("REQUEST_METHOD", "GET"), ("HTTP_X", "a\0b")],
         &[("REQUEST_METHOD", "GET"), ("A=B", "c")],
         &[("REQUEST_METHOD", "GET"), ("", "c")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_X", &"x".repeat(256)), ("HTTP_Y", &"y".repeat(300)), ("Z", "\0")],
+        &[("REQUEST_METHOD", "GET"), ("HTTP_X", &"x".repeat(255)), ("EMPTY", ""), ("A\0", "")],
     ] {
         let fed = decode([begin(1, RESPONDER, 1), params(1, vars), stdin(1, b"")].concat());
         assert!(fed.seen.is_empty(), "{vars:?}: {:?}", fed.seen);
