@@ -40,14 +40,12 @@ pub(crate) struct FastCgiCodec {
     requests: Vec<Open>,
     /// A request whose body has come to its declared length, which is yet to be said.
     complete: Option<Id>,
-    /// A request that is answered when the engine asks for the refusal of the error that it got.
-    refused: Option<Open>,
     /// Where the record of a head stands in the output, for the first piece of payload to join it.
     joinable: Option<HeadRecord>,
     /// The connection is closed behind the last of the requests that are open.
     is_closing: bool,
-    /// The last request is over without a reply, and the web server waits for the connection's end.
-    is_over: bool,
+    /// The input was refused: nothing more is read, and a reply that is under way is the last.
+    is_broken: bool,
 }
 
 /// A request that is open.
@@ -66,6 +64,8 @@ enum Stage {
     /// The body, with what is left of its declared length.
     Stdin(Option<u64>),
     Complete,
+    /// It cannot be served, and is answered when the engine asks for the refusal of the error that it got.
+    Refused,
 }
 
 /// What is left of a record: content, and then padding.
@@ -85,10 +85,9 @@ impl FastCgiCodec {
             current: Current::default(),
             requests: Vec::new(),
             complete: None,
-            refused: None,
             joinable: None,
             is_closing: false,
-            is_over: false,
+            is_broken: false,
         }
     }
 
@@ -101,6 +100,45 @@ impl FastCgiCodec {
     }
 
     // In: records.
+
+    /// Decodes one event.
+    fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Decoded, Error> {
+        if let Some(id) = self.complete.take() {
+            return Ok(Decoded { used: 0, event: Event::End(id) });
+        }
+        let mut used = 0;
+        loop {
+            let rest = input.get(used..).unwrap_or_default();
+            if self.current.content > 0 {
+                if rest.is_empty() {
+                    return Ok(Decoded { used, event: Event::Incomplete });
+                }
+                let (length, data) = self.take_content(rest);
+                let start = used;
+                used += length;
+                if data > 0 {
+                    return Ok(Decoded { used, event: Event::Data(self.current.id, start..start + data) });
+                }
+            } else if self.current.padding > 0 {
+                let length = self.current.padding.min(rest.len());
+                self.current.padding -= length;
+                used += length;
+                if self.current.padding > 0 {
+                    return Ok(Decoded { used, event: Event::Incomplete });
+                }
+            } else {
+                match self.begin_record(rest, out)? {
+                    None => return Ok(Decoded { used, event: Event::Incomplete }),
+                    Some((length, step)) => {
+                        used += length;
+                        if let Step::Done(event) = step {
+                            return Ok(Decoded { used, event });
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     /// Takes the header of a record, and what is decided by the header alone: gives how many bytes that were, and what
     /// it came to. `None` when more of the input is needed, which starts with the header.
@@ -145,7 +183,7 @@ impl FastCgiCodec {
                 step
             }
             (_, STDIN) => self.begin_stdin(id, length, out)?,
-            (_, ABORT_REQUEST) => self.abort(id, out),
+            (_, ABORT_REQUEST) => self.abort(id, out)?,
             // DATA is for Filters. Of a type that is not known, UNKNOWN_TYPE tells for management records only (§4.2).
             _ => Step::On,
         };
@@ -177,10 +215,11 @@ impl FastCgiCodec {
             _ => (UNKNOWN_ROLE, "a FastCGI role that is neither Responder nor Authorizer"),
         };
         EndRequest { app_status: 0, protocol_status }.write(id, out);
-        if self.goes_on_without(&open) {
-            return Ok(Step::Done(Event::Skipped));
+        if self.goes_on_behind(open) {
+            Ok(Step::Done(Event::Skipped))
+        } else {
+            Err(Error::refused(StatusCode::NOT_IMPLEMENTED, reason))
         }
-        Err(Error::refused(StatusCode::NOT_IMPLEMENTED, reason))
     }
 
     /// Content of PARAMS is to come, which has to be awaited, and fit.
@@ -246,37 +285,37 @@ impl FastCgiCodec {
     /// Content of STDIN is to come, or the stream's end.
     fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
         match self.find(id).map(|open| &open.stage) {
-            Some(Stage::Stdin(_)) if length == 0 => Ok(self.end_stdin(id, out)),
+            Some(Stage::Stdin(_)) if length == 0 => self.end_stdin(id, out),
             Some(Stage::Params(_)) => Err(malformed("STDIN before the end of PARAMS")),
             // What goes beyond CONTENT_LENGTH is no part of the body.
-            Some(Stage::Stdin(_) | Stage::Complete) | None => Ok(Step::On),
+            Some(Stage::Stdin(_) | Stage::Complete | Stage::Refused) | None => Ok(Step::On),
         }
     }
 
     /// The end of the STDIN stream.
-    fn end_stdin(&mut self, id: Id, out: &mut Vec<u8>) -> Step {
-        let Some(open) = self.find(id) else { return Step::On };
-        match open.stage {
-            Stage::Stdin(None) => {
-                open.stage = Stage::Complete;
-                Step::Done(Event::End(id))
-            }
+    fn end_stdin(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let Some(index) = self.position(id) else { return Ok(Step::On) };
+        let Some(open) = self.requests.get_mut(index) else { return Ok(Step::On) };
+        if let Stage::Stdin(Some(_)) = open.stage {
             // A body that is cut short must not look whole: the request is over, and its client is told why.
-            Stage::Stdin(Some(_)) => {
-                let error = Error::refused(StatusCode::BAD_REQUEST, "the request body is shorter than CONTENT_LENGTH");
-                self.end_early(id, Some(&error), out);
-                Step::Done(Event::Abort(id))
-            }
-            Stage::Params(_) | Stage::Complete => Step::On,
+            let error = Error::refused(StatusCode::BAD_REQUEST, "the request body is shorter than CONTENT_LENGTH");
+            self.turn_away(index, error, out)?;
+            return Ok(Step::Done(Event::Abort(id)));
         }
+        open.stage = Stage::Complete;
+        Ok(Step::Done(Event::End(id)))
     }
 
     /// ABORT_REQUEST (§5.4).
-    fn abort(&mut self, id: Id, out: &mut Vec<u8>) -> Step {
-        let Some(open) = self.find(id) else { return Step::On };
+    fn abort(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let Some(index) = self.position(id) else { return Ok(Step::On) };
+        let open = self.take(index);
         let is_known = !matches!(open.stage, Stage::Params(_));
-        self.end_early(id, None, out);
-        Step::Done(if is_known { Event::Abort(id) } else { Event::Skipped })
+        open.write_end(0, out);
+        if !self.goes_on_behind(open) {
+            return Err(PeerError::Disconnected { doing: "and took its request back" }.into());
+        }
+        Ok(Step::Done(if is_known { Event::Abort(id) } else { Event::Skipped }))
     }
 
     /// Takes content that stands at the front of `input`: gives its length, and of a body how much of it is for the
@@ -311,48 +350,40 @@ impl FastCgiCodec {
 
     // Ends.
 
-    /// Whether the connection can go on when this request, which is no longer in the list, is over.
-    fn goes_on_without(&mut self, open: &Open) -> bool {
+    fn take(&mut self, index: usize) -> Open {
+        let open = self.requests.remove(index);
+        self.complete = self.complete.filter(|&complete| complete != open.id);
+        open
+    }
+
+    /// Whether the connection can go on behind a request that is no longer open: the last one closes.
+    fn goes_on_behind(&mut self, open: Open) -> bool {
         self.is_closing |= !open.keep_conn;
-        // The last one closes.
-        !self.is_closing || !self.requests.is_empty()
+        !self.is_broken && (!self.is_closing || !self.requests.is_empty())
     }
 
-    /// Ends a request before the engine does: it is answered with `error`, if there is one and it is not too late.
-    fn end_early(&mut self, id: Id, error: Option<&Error>, out: &mut Vec<u8>) {
-        let Some(index) = self.position(id) else { return };
-        let open = self.requests.remove(index);
-        match error {
-            Some(error) if !open.has_stdout => answer(&open, error, out),
-            Some(_) => open.write_end(1, out),
-            None => open.write_end(0, out),
-        }
-        self.is_over = !self.goes_on_without(&open);
-    }
-
-    /// Answers a request that cannot be served. Where the connection is to end with it, that is by an error, so that the
-    /// log has it.
+    /// Answers a request that cannot be served, as far as it is not too late. Where the connection is to end with it, that
+    /// is by an error, which the engine may still let the application answer.
     fn turn_away(&mut self, index: usize, error: Error, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let open = self.requests.remove(index);
-        if self.goes_on_without(&open) {
-            answer(&open, &error, out);
-            return Ok(Step::Done(Event::Skipped));
+        if let [open] = &mut *self.requests
+            && (self.is_closing || !open.keep_conn)
+        {
+            open.stage = Stage::Refused;
+            return Err(error);
         }
-        self.refused = Some(open);
-        Err(error)
+        self.take(index).answer(&error, out);
+        Ok(Step::Done(Event::Skipped))
     }
 
-    fn over(&mut self, id: Id, app_status: u32, out: &mut Vec<u8>) -> bool {
-        match self.position(id) {
-            Some(index) => {
-                let open = self.requests.remove(index);
-                open.write_end(app_status, out);
-                self.complete = self.complete.filter(|&complete| complete != id);
-                self.goes_on_without(&open)
-            }
-            // It was taken back.
-            None => !self.is_over,
+    /// Ends a reply. Says whether the connection can go on.
+    fn end_request(&mut self, id: Id, app_status: u32, out: &mut Vec<u8>) -> bool {
+        if let Some(index) = self.position(id) {
+            let open = self.take(index);
+            open.write_end(app_status, out);
+            return self.goes_on_behind(open);
         }
+        // It was taken back.
+        !self.is_broken
     }
 }
 
@@ -364,53 +395,20 @@ enum Step {
 
 impl Codec for FastCgiCodec {
     fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Decoded, Error> {
-        if self.is_over {
-            return Err(PeerError::Disconnected { doing: "having taken its request back" }.into());
+        if self.is_broken {
+            return Err(malformed("nothing is read behind refused records"));
         }
-        if let Some(id) = self.complete.take() {
-            return Ok(Decoded { used: 0, event: Event::End(id) });
-        }
-        let mut used = 0;
-        loop {
-            let rest = input.get(used..).unwrap_or_default();
-            if self.current.content > 0 {
-                if rest.is_empty() {
-                    return Ok(Decoded { used, event: Event::Incomplete });
-                }
-                let (length, data) = self.take_content(rest);
-                let start = used;
-                used += length;
-                if data > 0 {
-                    return Ok(Decoded { used, event: Event::Data(self.current.id, start..start + data) });
-                }
-            } else if self.current.padding > 0 {
-                let length = self.current.padding.min(rest.len());
-                self.current.padding -= length;
-                used += length;
-                if self.current.padding > 0 {
-                    return Ok(Decoded { used, event: Event::Incomplete });
-                }
-            } else {
-                match self.begin_record(rest, out)? {
-                    None => return Ok(Decoded { used, event: Event::Incomplete }),
-                    Some((length, step)) => {
-                        used += length;
-                        if let Step::Done(event) = step {
-                            return Ok(Decoded { used, event });
-                        }
-                    }
-                }
-            }
-        }
+        let decoded = self.step(input, out);
+        self.is_broken = decoded.is_err();
+        decoded
     }
 
     fn refuse(&mut self, error: &Error, out: &mut Vec<u8>) {
-        if let Some(open) = self.refused.take() {
-            answer(&open, error, out);
-        } else if matches!(error, Error::Peer(PeerError::Timeout { .. })) {
-            // What is broken off for its slowness is told so. Malformed records have no answer (§3.5 wants none).
-            for open in self.requests.drain(..).filter(|open| !open.has_stdout) {
-                answer(&open, error, out);
+        // What is broken off for its slowness is told so. Of malformed records nobody is told anything.
+        let is_slow = matches!(error, Error::Peer(PeerError::Timeout { .. }));
+        for open in mem::take(&mut self.requests) {
+            if is_slow || matches!(open.stage, Stage::Refused) {
+                open.answer(error, out);
             }
         }
     }
@@ -447,7 +445,7 @@ impl Codec for FastCgiCodec {
     }
 
     fn end(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
-        self.over(id, 0, out)
+        self.end_request(id, 0, out)
     }
 
     fn cut(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
@@ -460,7 +458,7 @@ impl Codec for FastCgiCodec {
                 self.requests.clear();
                 false
             }
-            _ => self.over(id, 1, out),
+            _ => self.end_request(id, 1, out),
         }
     }
 
@@ -472,7 +470,7 @@ impl Codec for FastCgiCodec {
         self.current.content == 0
             && self.current.padding == 0
             && self.complete.is_none()
-            && self.requests.iter().all(|open| matches!(open.stage, Stage::Complete))
+            && self.requests.iter().all(|open| matches!(open.stage, Stage::Complete | Stage::Refused))
     }
 
     fn is_multiplexed(&self) -> bool {
@@ -481,6 +479,19 @@ impl Codec for FastCgiCodec {
 }
 
 impl Open {
+    /// Answers with the response that an error maps to, if none was begun, and ends the request.
+    fn answer(mut self, error: &Error, out: &mut Vec<u8>) {
+        if self.has_stdout {
+            return self.write_end(1, out);
+        }
+        let (head, body) = error.reply();
+        let framing = Framing { length: Some(body.len() as u64), has_body: true };
+        write_head(self.id, &head, framing, out);
+        write_stream(STDOUT, self.id, &body, out);
+        self.has_stdout = true;
+        self.write_end(0, out);
+    }
+
     /// Ends the streams that were opened, and the request.
     fn write_end(&self, app_status: u32, out: &mut Vec<u8>) {
         if self.has_stderr {
@@ -500,16 +511,6 @@ fn stdin_end(id: Id, input: &[u8]) -> Option<usize> {
     let length = HEADER_LEN + usize::from(padding_length);
     let is_end = header == Header { padding_length, ..Header::new(STDIN, id, 0) };
     (is_end && input.len() >= length).then_some(length)
-}
-
-/// Answers a request with the response that an error maps to, and ends it.
-fn answer(open: &Open, error: &Error, out: &mut Vec<u8>) {
-    let (head, body) = error.reply();
-    let framing = Framing { length: Some(body.len() as u64), has_body: true };
-    write_head(open.id, &head, framing, out);
-    write_stream(STDOUT, open.id, &body, out);
-    write_stream_end(STDOUT, open.id, out);
-    open.write_end(0, out);
 }
 
 fn malformed(reason: &'static str) -> Error {

@@ -290,6 +290,25 @@ fn a_reply_to_a_request_that_was_taken_back() {
 }
 
 #[test]
+fn a_body_that_broke_off_may_be_answered_by_the_application() {
+    // As an engine does whose application was reading it: it does not refuse.
+    let mut codec = open(&[begin(1, RESPONDER, 0)]);
+    let vars = params(1, &[("REQUEST_METHOD", "PUT"), ("CONTENT_LENGTH", "5")]);
+    let input = [vars, record(STDIN, 1, b"hell"), record(STDIN, 1, b"")].concat();
+    let mut at = 0;
+    for _ in 0..2 {
+        at += codec.decode(&input[at..], &mut Vec::new()).unwrap().used;
+    }
+    assert!(codec.decode(&input[at..], &mut Vec::new()).is_err());
+    assert!(codec.decode(&get(2, KEEP_CONN), &mut Vec::new()).is_err(), "nothing more is read");
+    let mut out = Vec::new();
+    codec.head(1, &head(&[]), UNKNOWN, &mut out);
+    send(&mut *codec, 1, b"that is not all", &mut out);
+    assert!(!codec.end(1, &mut out));
+    assert_eq!(stream(&out, STDOUT, 1).0, b"Status: 200 OK\r\n\r\nthat is not all");
+}
+
+#[test]
 fn a_request_that_timed_out_is_told_so() {
     let vars = params(1, &[("REQUEST_METHOD", "PUT")]);
     let mut codec = open(&[begin(1, RESPONDER, KEEP_CONN), vars, begin(2, RESPONDER, KEEP_CONN)]);
