@@ -477,23 +477,34 @@ impl Connection {
 
     /// Takes in what the peer sends while a reply is under way.
     fn read_ahead(&mut self, turn: &mut Turn<'_>) -> Flow {
-        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-        match wire.receive(turn.now) {
-            Ok(Step::Request(id, request)) => wire.hold(id, request, turn.now),
-            Ok(Step::Progress | Step::Aborted(_) | Step::Blocked) => {}
-            Ok(Step::Ended) => {
-                // A peer may close its side and still read; but not in a protocol in which it is a server that asks.
-                if wire.codec.is_multiplexed() {
-                    return self.lose(&io::ErrorKind::ConnectionReset.into());
+        loop {
+            let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+            match wire.receive(turn.now) {
+                Ok(Step::Request(id, request)) => wire.hold(id, request, turn.now),
+                // The codec has ended it, and its id may be used again: no byte more of this reply may go out.
+                Ok(Step::Aborted(id)) if self.exchange.as_ref().is_some_and(|exchange| exchange.id == id) => {
+                    return self.finish(true, turn);
                 }
-                wire.readable = false;
+                Ok(Step::Progress | Step::Aborted(_)) => {}
+                Ok(Step::Blocked) => return Flow::On,
+                Ok(Step::Ended) => {
+                    // A peer may close its side and still read; but not in a protocol in which it is a server that asks.
+                    if wire.codec.is_multiplexed() {
+                        return self.lose(&io::ErrorKind::ConnectionReset.into());
+                    }
+                    wire.readable = false;
+                    return Flow::On;
+                }
+                Err(error) => {
+                    log(&error);
+                    return Flow::Stop(Verdict::Close);
+                }
             }
-            Err(error) => {
-                log(&error);
-                return Flow::Stop(Verdict::Close);
+            // What was read is decoded now, where no event will ask for it any more.
+            if wire.readable || wire.inbox.is_empty() {
+                return Flow::On;
             }
         }
-        Flow::On
     }
 
     /// The peer is gone while a reply is under way.

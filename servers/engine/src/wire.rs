@@ -205,15 +205,17 @@ impl Wire {
         self.incoming.iter_mut().find(|incoming| incoming.id == id)
     }
 
-    /// Lets go of a request whose reply has ended; one whose body is still coming in stays, to be dropped.
+    /// Lets go of a request whose reply has ended. One whose body is still coming in stays, to be dropped; but not on a
+    /// multiplexed connection, where nothing more comes of a request that has ended, and its id may be used again.
     pub(crate) fn release(&mut self, id: Id) {
+        let is_multiplexed = self.codec.is_multiplexed();
         self.incoming.retain_mut(|incoming| {
             if incoming.id != id {
                 return true;
             }
             incoming.discard = true;
             incoming.body = Vec::new();
-            incoming.progress == Progress::Receiving
+            incoming.progress == Progress::Receiving && !is_multiplexed
         });
     }
 
