@@ -132,7 +132,7 @@ impl Connection {
         loop {
             let flow = match (self.stage, self.exchange.is_some()) {
                 (Stage::Closing, _) => self.close(turn),
-                (Stage::Lingering(deadline), _) => self.linger(deadline),
+                (Stage::Lingering(deadline), _) => self.linger(deadline, turn),
                 (Stage::Open, true) => self.reply(turn),
                 (Stage::Open, false) => self.receive(turn),
             };
@@ -184,7 +184,7 @@ impl Connection {
         match wire.outbox.flush(&wire.socket) {
             Ok(Flushed::All) => {}
             Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
-            Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
+            Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
             Err(_) => return Flow::Stop(Verdict::Close),
         }
         if let Some(deadline) = wire.body_deadline() {
@@ -298,6 +298,7 @@ impl Connection {
         };
         let mut direct = Direct { place, id, errors: errors.as_deref(), timeout: self.options.write_timeout };
         let reply = Reply::call(&*app, environ, &mut direct);
+        turn.resume();
         if let Flow::Stop(verdict) = self.unlend() {
             return Flow::Stop(verdict);
         }
@@ -360,7 +361,9 @@ impl Connection {
         } else {
             let waker = exchange.reply.is_stream().then(|| exchange.waker.get_or_insert_with(|| turn.waker()).clone());
             let waker = waker.as_ref().unwrap_or(Waker::noop());
-            self.poll_application(waker)
+            let polled = self.poll_application(waker);
+            turn.resume();
+            polled
         };
         if let Flow::Stop(verdict) = self.unlend_if_lent() {
             return Flow::Stop(verdict);
@@ -441,7 +444,7 @@ impl Connection {
         if turn.is_spent() && keep {
             match wire.outbox.flush(&wire.socket) {
                 Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
-                Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
+                Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
                 Err(_) => return Flow::Stop(Verdict::Close),
             }
         }
@@ -454,7 +457,7 @@ impl Connection {
         if wire.may_read_ahead() {
             return self.read_ahead(turn);
         }
-        park(turn.now + self.options.write_timeout)
+        wait_to_send(wire, &self.options, turn.now)
     }
 
     fn wait_for_application(&mut self, turn: &mut Turn<'_>) -> Flow {
@@ -520,7 +523,7 @@ impl Connection {
         match wire.outbox.flush(&wire.socket) {
             Ok(Flushed::All) => {}
             Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
-            Ok(Flushed::Blocked) => return park(turn.now + self.options.write_timeout),
+            Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
             Err(_) => return Flow::Stop(Verdict::Close),
         }
         let unread = !wire.inbox.is_empty() || wire.readable || !wire.incoming.is_empty() || !wire.codec.is_idle();
@@ -533,11 +536,12 @@ impl Connection {
         Flow::On
     }
 
-    fn linger(&mut self, deadline: Instant) -> Flow {
+    fn linger(&mut self, deadline: Instant, turn: &Turn<'_>) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         wire.inbox.clear();
         match wire.socket.read(wire.inbox.room()) {
-            Ok(Tried::Done(length)) if length > 0 && Instant::now() < deadline => Flow::On,
+            // One read a turn: a peer that sends as fast as this reads must not have the thread to itself.
+            Ok(Tried::Done(length)) if length > 0 && turn.now < deadline => Flow::Stop(Verdict::Again),
             Ok(Tried::Blocked) => park(deadline),
             _ => Flow::Stop(Verdict::Close),
         }
@@ -556,6 +560,13 @@ impl Drop for Connection {
     }
 }
 
+/// Parks for a peer that has to read first. One that sends something now and then is always queued when the sweep looks
+/// for those whose time is up; so its time is looked at here too.
+fn wait_to_send(wire: &mut Wire, options: &Options, now: Instant) -> Flow {
+    let deadline = wire.outbox.blocked_since(now) + options.write_timeout;
+    if deadline <= now { Flow::Stop(Verdict::Close) } else { park(deadline) }
+}
+
 fn park(deadline: Instant) -> Flow {
     Flow::Stop(Verdict::Park(Some(deadline)))
 }
@@ -567,7 +578,9 @@ impl Wire {
             && self.incoming.iter().any(|incoming| {
                 incoming.id == id
                     && incoming.progress == Progress::Receiving
-                    && (incoming.awaits_proceed || incoming.rest.is_some_and(|rest| rest > options.max_drain))
+                    && (incoming.awaits_proceed
+                        || incoming.is_over(options)
+                        || incoming.rest.is_some_and(|rest| rest > options.max_drain))
             })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use wgi::FileRange;
@@ -37,6 +38,8 @@ pub(crate) struct Outbox {
     pub(crate) tail: Vec<u8>,
     /// How much of the tail was sent, while there are no pieces.
     sent: usize,
+    /// Since when the peer has been waited for to read anything.
+    blocked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,11 @@ impl Outbox {
             Piece::File(_) => 0,
         });
         self.tail.len() + pieces.sum::<usize>()
+    }
+
+    /// Since when the peer was waited for to read; from now on, where it was not.
+    pub(crate) fn blocked_since(&mut self, now: Instant) -> Instant {
+        *self.blocked.get_or_insert(now)
     }
 
     /// Takes a worker's buffer to write into, unless something is written in one of its own.
@@ -116,6 +124,7 @@ impl Outbox {
                 Some(Piece::File(file)) => match send_file(socket, file)? {
                     Tried::Done(0) => Tried::Done(0),
                     Tried::Done(sent) => {
+                        self.blocked = None;
                         budget = budget.saturating_sub(sent);
                         file.offset += sent;
                         file.length -= sent;
@@ -130,6 +139,7 @@ impl Outbox {
             match sent {
                 Tried::Done(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Tried::Done(sent) => {
+                    self.blocked = None;
                     budget = budget.saturating_sub(sent as u64);
                     self.advance(sent);
                 }

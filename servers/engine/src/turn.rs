@@ -122,6 +122,15 @@ impl<'a> Turn<'a> {
         self.tally.requests += 1;
     }
 
+    /// Goes on behind a call of the application. The time that a slow one took is not the peer's: no deadline may be
+    /// reckoned from before it.
+    pub(crate) fn resume(&mut self) {
+        // Only a fast one still leads, and for it the time stood still.
+        if self.reactor.generation() != self.generation {
+            self.now = Instant::now();
+        }
+    }
+
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes;
     }

@@ -48,6 +48,8 @@ pub(crate) struct Incoming {
     pub(crate) progress: Progress,
     /// The request is answered with this instead of by the application.
     pub(crate) refused: Option<Error>,
+    /// Its reply has ended.
+    released: bool,
     /// Nobody wants the rest of the body.
     pub(crate) discard: bool,
     /// How many bytes were dropped since nobody wants them.
@@ -171,6 +173,7 @@ impl Wire {
             request: Some(request),
             body: Vec::new(),
             progress: Progress::Receiving,
+            released: false,
             discard: refused.is_some(),
             refused,
             dropped: 0,
@@ -195,6 +198,8 @@ impl Wire {
         if let Some(incoming) = self.incoming_mut(id) {
             incoming.progress = progress;
         }
+        // What nobody waits for any more makes room for the next of its number.
+        self.incoming.retain(|incoming| !incoming.released || incoming.progress == Progress::Receiving);
     }
 
     fn is_receiving(&self) -> bool {
@@ -213,6 +218,7 @@ impl Wire {
             if incoming.id != id {
                 return true;
             }
+            incoming.released = true;
             incoming.discard = true;
             incoming.body = Vec::new();
             incoming.progress == Progress::Receiving && !is_multiplexed
@@ -308,6 +314,11 @@ impl Incoming {
         self.last + patience
     }
 
+    /// Whether more came in than a request body may have.
+    pub(crate) fn is_over(&self, options: &Options) -> bool {
+        self.received > options.max_body
+    }
+
     /// Takes the environment for the call of an application.
     pub(crate) fn take_environ(&mut self) -> Option<Environ> {
         self.request.take().map(|request| request.environ)
@@ -325,7 +336,7 @@ fn take_in(all: &mut [Incoming], id: Id, data: &[u8], options: &Options, now: In
     incoming.rest = incoming.rest.map(|rest| rest.saturating_sub(length));
     // What comes without being asked for needs no answer to `Expect`.
     incoming.awaits_proceed = false;
-    if incoming.received > options.max_body && incoming.refused.is_none() && !incoming.discard {
+    if incoming.is_over(options) && incoming.refused.is_none() && !incoming.discard {
         incoming.refused = Some(PeerError::TooLarge { limit: options.max_body }.into());
         incoming.discard = true;
     }

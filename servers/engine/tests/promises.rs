@@ -369,6 +369,35 @@ fn an_unread_body_is_no_request() {
 }
 
 #[test]
+fn a_body_behind_an_unread_one_is_its_own() {
+    let server = Server::start(options(1), |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/unread" {
+            return hello(environ, start_response);
+        }
+        let body = environ.input().read_all(1_000)?;
+        start_response.start(StatusCode::OK, ())?;
+        Ok(Body::from(body))
+    });
+    let unread = "x".repeat(100_000);
+    let mut connection =
+        server.send(&format!("POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", unread.len()));
+    // So much is collected; it is answered before the rest comes.
+    connection.write_all(&unread.as_bytes()[..70_000]).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    connection.write_all(&unread.as_bytes()[70_000..]).unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\n";
+    connection.write_all(format!("{head}other").as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("other"), "{answer}");
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused() {
     let mut options = options(1);
     options.max_body = 1_000;
