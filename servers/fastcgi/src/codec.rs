@@ -44,6 +44,11 @@ pub(crate) struct FastCgiCodec {
     joinable: Option<HeadRecord>,
     /// The connection is closed behind the last of the requests that are open.
     is_closing: bool,
+    /// A request that was answered before the end of its STDIN had come. Its peer may be about to send that, and must not
+    /// find the connection closed: Apache's mod_proxy_fcgi drops the response then.
+    awaits_stdin_end: Option<Id>,
+    /// The connection ends with a request of which more is on its way in.
+    is_unread: bool,
     /// The input was refused: nothing more is read, and a reply that is under way is the last.
     is_broken: bool,
 }
@@ -56,6 +61,7 @@ struct Open {
     stage: Stage,
     has_stdout: bool,
     has_stderr: bool,
+    stdin_ended: bool,
 }
 
 /// How much of a request has come in.
@@ -87,6 +93,8 @@ impl FastCgiCodec {
             complete: None,
             joinable: None,
             is_closing: false,
+            awaits_stdin_end: None,
+            is_unread: false,
             is_broken: false,
         }
     }
@@ -203,7 +211,16 @@ impl FastCgiCodec {
             return Err(malformed("BEGIN_REQUEST with the id of a request that is open"));
         }
         let stage = Stage::Params(Vec::new());
-        let open = Open { id, role, keep_conn: flags & KEEP_CONN != 0, stage, has_stdout: false, has_stderr: false };
+        let open = Open {
+            id,
+            role,
+            keep_conn: flags & KEEP_CONN != 0,
+            stage,
+            has_stdout: false,
+            has_stderr: false,
+            // An Authorizer has no such stream (§6.3).
+            stdin_ended: role == AUTHORIZER,
+        };
         let (protocol_status, reason) = match role {
             _ if self.requests.len() >= self.settings.max_requests => {
                 (OVERLOADED, "too many requests on one connection")
@@ -269,6 +286,7 @@ impl FastCgiCodec {
         {
             more = self.current.padding + length;
             self.current.padding = 0;
+            open.stdin_ended = true;
             body = RequestBody::None;
         }
         open.stage = match body {
@@ -284,6 +302,12 @@ impl FastCgiCodec {
 
     /// Content of STDIN is to come, or the stream's end.
     fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
+        if length == 0 {
+            match self.find(id) {
+                Some(open) => open.stdin_ended = true,
+                None => self.awaits_stdin_end = self.awaits_stdin_end.filter(|&awaited| awaited != id),
+            }
+        }
         match self.find(id).map(|open| &open.stage) {
             Some(Stage::Stdin(_)) if length == 0 => self.end_stdin(id, out),
             Some(Stage::Params(_)) => Err(malformed("STDIN before the end of PARAMS")),
@@ -359,7 +383,9 @@ impl FastCgiCodec {
     /// Whether the connection can go on behind a request that is no longer open: the last one closes.
     fn goes_on_behind(&mut self, open: Open) -> bool {
         self.is_closing |= !open.keep_conn;
-        !self.is_broken && (!self.is_closing || !self.requests.is_empty())
+        let goes_on = !self.is_broken && (!self.is_closing || !self.requests.is_empty());
+        self.is_unread |= !goes_on && !matches!(open.stage, Stage::Complete);
+        goes_on
     }
 
     /// Answers a request that cannot be served, as far as it is not too late. Where the connection is to end with it, that
@@ -380,6 +406,7 @@ impl FastCgiCodec {
         if let Some(index) = self.position(id) {
             let open = self.take(index);
             open.write_end(app_status, out);
+            self.awaits_stdin_end = (!open.stdin_ended).then_some(id);
             return self.goes_on_behind(open);
         }
         // It was taken back.
@@ -470,7 +497,10 @@ impl Codec for FastCgiCodec {
         self.current.content == 0
             && self.current.padding == 0
             && self.complete.is_none()
+            && !self.is_unread
+            && !self.is_broken
             && self.requests.iter().all(|open| matches!(open.stage, Stage::Complete | Stage::Refused))
+            && !(self.is_closing && self.awaits_stdin_end.is_some())
     }
 
     fn is_multiplexed(&self) -> bool {

@@ -241,6 +241,14 @@ fn what_is_left_of_a_body_when_the_reply_is_over_is_skipped() {
 }
 
 #[test]
+fn a_connection_that_ends_in_the_middle_of_a_body_is_not_idle() {
+    let vars = params(1, &[("REQUEST_METHOD", "PUT")]);
+    let mut codec = open(&[begin(1, RESPONDER, 0), vars]);
+    assert!(!codec.end(1, &mut Vec::new()));
+    assert!(!codec.is_idle(), "an engine has to read on before it closes, or the reply may be lost");
+}
+
+#[test]
 fn a_reply_may_be_over_before_its_body_is_said_to_be() {
     let mut codec = codec(&FastCgi::new());
     let input = post(1, KEEP_CONN, "5", b"hello");
@@ -253,6 +261,20 @@ fn a_reply_may_be_over_before_its_body_is_said_to_be() {
     assert!(codec.end(1, &mut out));
     assert_eq!(feed_codec(&mut *codec, [&input[at..]]).seen, []);
     assert!(codec.is_idle());
+}
+
+/// Apache's mod_proxy_fcgi drops a response when it cannot send the end of STDIN any more.
+#[test]
+fn a_connection_that_ends_waits_for_the_end_of_stdin() {
+    for (length, body) in [("0", &b""[..]), ("5", b"hello")] {
+        let input = post(1, 0, length, body);
+        let (input, end) = input.split_at(input.len() - 8);
+        let mut codec = open(&[input.to_vec()]);
+        assert!(!codec.end(1, &mut Vec::new()));
+        assert!(!codec.is_idle(), "CONTENT_LENGTH {length}");
+        assert_eq!(feed_codec(&mut *codec, [end]).seen, []);
+        assert!(codec.is_idle());
+    }
 }
 
 #[test]
