@@ -163,6 +163,18 @@ fn bodies_larger_than_every_buffer_do_not_lock_up() {
 }
 
 #[test]
+fn a_reply_arrives_although_the_connection_ends_in_the_middle_of_a_body() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    let mut input = request(1, "/errors", &vec![b'x'; LARGE]);
+    // Without KEEP_CONN.
+    input[HEADER_LEN + 2] = 0;
+    socket.write_all(&input).unwrap();
+    assert_eq!(read_stream(&socket, STDOUT, 1), head(0));
+    assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
 fn interleaved_requests_are_all_served() {
     let server = Server::start();
     let mut socket = server.connect();
