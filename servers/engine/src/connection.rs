@@ -526,7 +526,7 @@ impl Connection {
             Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
             Err(_) => return Flow::Stop(Verdict::Close),
         }
-        let unread = !wire.inbox.is_empty() || wire.readable || !wire.incoming.is_empty() || !wire.codec.is_idle();
+        let unread = !wire.inbox.is_empty() || wire.readable || wire.leaves_unread || !wire.codec.is_idle();
         if wire.ended || !unread {
             return Flow::Stop(Verdict::Close);
         }

@@ -33,6 +33,8 @@ pub(crate) struct Wire {
     pub(crate) ends: bool,
     /// The end was read.
     pub(crate) ended: bool,
+    /// A reply has ended before its request had come in.
+    pub(crate) leaves_unread: bool,
     /// An asynchronous application waits for input.
     pub(crate) read_waker: Option<Waker>,
     options: Arc<Options>,
@@ -96,6 +98,7 @@ impl Wire {
             readable: true,
             ends: false,
             ended: false,
+            leaves_unread: false,
             read_waker: None,
             options,
         }
@@ -218,6 +221,7 @@ impl Wire {
             if incoming.id != id {
                 return true;
             }
+            self.leaves_unread |= incoming.progress == Progress::Receiving;
             incoming.released = true;
             incoming.discard = true;
             incoming.body = Vec::new();

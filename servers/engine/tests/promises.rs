@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wgi::{App, Body, Bytes, Environ, Error, StartResponse, StatusCode, header};
 use wgi_engine::{Address, Engine, Handle, Listener, Options};
@@ -413,7 +413,47 @@ fn a_body_over_the_limit_is_refused() {
         "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunk}0\r\n\r\n"
     ));
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // How much is still to come cannot be known, so it is not waited for, and the client is told.
+    let answer =
+        server.exchange(&format!("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"));
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
     assert!(server.get("/").ends_with("hello"));
+}
+
+#[test]
+fn a_client_that_sends_but_does_not_read_is_given_up() {
+    let mut options = options(1);
+    options.write_timeout = Duration::from_millis(100);
+    let server = Server::start(options, |_: Environ, start_response: &mut dyn StartResponse| {
+        start_response.start(StatusCode::OK, ())?;
+        Ok(Body::from(vec![b'x'; 64 << 20]))
+    });
+    let mut client = server.send(&get("/"));
+    let start = Instant::now();
+    while client.write_all(b"x").is_ok() {
+        assert!(start.elapsed() < PATIENCE, "a byte now and then keeps the connection open");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_time_of_an_application_is_not_taken_for_its_clients() {
+    const LENGTH: usize = 64 << 20;
+    let timeout = Duration::from_secs(2);
+    let mut options = options(2);
+    options.write_timeout = timeout;
+    let server = Server::start(options, move |_: Environ, start_response: &mut dyn StartResponse| {
+        start_response.start(StatusCode::OK, ())?;
+        thread::sleep(timeout);
+        Ok(Body::from(vec![b'x'; LENGTH]))
+    });
+    let mut client = BufReader::new(server.send(&get("/")));
+    client.fill_buf().unwrap();
+    // Long enough for the engine to look for connections whose time is up, and much less than the client has.
+    thread::sleep(timeout / 4);
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > LENGTH, "the response was cut after {} bytes", answer.len());
 }
 
 #[test]
