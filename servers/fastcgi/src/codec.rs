@@ -44,11 +44,9 @@ pub(crate) struct FastCgiCodec {
     joinable: Option<HeadRecord>,
     /// The connection is closed behind the last of the requests that are open.
     is_closing: bool,
-    /// A request that was answered before the end of its STDIN had come. Its peer may be about to send that, and must not
-    /// find the connection closed: Apache's mod_proxy_fcgi drops the response then.
+    /// A request that was over before the end of its STDIN had come, on a connection that is to end. Its peer may be about
+    /// to send that, and must not find the connection closed: Apache's mod_proxy_fcgi drops the response then.
     awaits_stdin_end: Option<Id>,
-    /// The connection ends with a request of which more is on its way in.
-    is_unread: bool,
     /// The input was refused: nothing more is read, and a reply that is under way is the last.
     is_broken: bool,
 }
@@ -94,7 +92,6 @@ impl FastCgiCodec {
             joinable: None,
             is_closing: false,
             awaits_stdin_end: None,
-            is_unread: false,
             is_broken: false,
         }
     }
@@ -302,17 +299,16 @@ impl FastCgiCodec {
 
     /// Content of STDIN is to come, or the stream's end.
     fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
-        if length == 0 {
-            match self.find(id) {
-                Some(open) => open.stdin_ended = true,
-                None => self.awaits_stdin_end = self.awaits_stdin_end.filter(|&awaited| awaited != id),
-            }
-        }
-        match self.find(id).map(|open| &open.stage) {
-            Some(Stage::Stdin(_)) if length == 0 => self.end_stdin(id, out),
-            Some(Stage::Params(_)) => Err(malformed("STDIN before the end of PARAMS")),
+        let Some(open) = self.find(id) else {
+            self.awaits_stdin_end = self.awaits_stdin_end.filter(|&awaited| awaited != id || length > 0);
+            return Ok(Step::On);
+        };
+        open.stdin_ended |= length == 0;
+        match open.stage {
+            Stage::Stdin(_) if length == 0 => self.end_stdin(id, out),
+            Stage::Params(_) => Err(malformed("STDIN before the end of PARAMS")),
             // What goes beyond CONTENT_LENGTH is no part of the body.
-            Some(Stage::Stdin(_) | Stage::Complete | Stage::Refused) | None => Ok(Step::On),
+            Stage::Stdin(_) | Stage::Complete | Stage::Refused => Ok(Step::On),
         }
     }
 
@@ -383,9 +379,10 @@ impl FastCgiCodec {
     /// Whether the connection can go on behind a request that is no longer open: the last one closes.
     fn goes_on_behind(&mut self, open: Open) -> bool {
         self.is_closing |= !open.keep_conn;
-        let goes_on = !self.is_broken && (!self.is_closing || !self.requests.is_empty());
-        self.is_unread |= !goes_on && !matches!(open.stage, Stage::Complete);
-        goes_on
+        if self.is_closing && !open.stdin_ended {
+            self.awaits_stdin_end = Some(open.id);
+        }
+        !self.is_broken && (!self.is_closing || !self.requests.is_empty())
     }
 
     /// Answers a request that cannot be served, as far as it is not too late. Where the connection is to end with it, that
@@ -406,7 +403,6 @@ impl FastCgiCodec {
         if let Some(index) = self.position(id) {
             let open = self.take(index);
             open.write_end(app_status, out);
-            self.awaits_stdin_end = (!open.stdin_ended).then_some(id);
             return self.goes_on_behind(open);
         }
         // It was taken back.
@@ -497,10 +493,9 @@ impl Codec for FastCgiCodec {
         self.current.content == 0
             && self.current.padding == 0
             && self.complete.is_none()
-            && !self.is_unread
+            && self.awaits_stdin_end.is_none()
             && !self.is_broken
             && self.requests.iter().all(|open| matches!(open.stage, Stage::Complete | Stage::Refused))
-            && !(self.is_closing && self.awaits_stdin_end.is_some())
     }
 
     fn is_multiplexed(&self) -> bool {
