@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn orphans_are_found_on_both_sides() {
         let clauses = parse("**[1.1]** A. (case)\n\n**[1.2]** B. (lint)").unwrap();
-        assert_eq!(orphans(&clauses, "case", ["1.1"]), [String::new(); 0]);
+        assert!(orphans(&clauses, "case", ["1.1"]).is_empty());
         assert_eq!(orphans(&clauses, "case", []).len(), 1);
         assert_eq!(orphans(&clauses, "case", ["1.1", "9.9"]).len(), 1);
     }

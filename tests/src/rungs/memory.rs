@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use wgi::server::{Part, Reply, Transmit};
-use wgi::{App, Error, Errors, Gateway, Input};
+use wgi::{App, Environ, Error, Errors, Gateway, Input};
 use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id, Protocol, Request, RequestBody};
 
 use super::{BreaksOff, Report, Sink};
@@ -125,7 +125,7 @@ impl Connection<'_> {
         }
         // Here the client goes away: what it had begun to send breaks off.
         for (id, (request, body)) in std::mem::take(&mut self.open) {
-            self.reply(id, request, Input::new(Box::new(BreaksOff(body))));
+            self.reply(id, request.environ, Input::new(Box::new(BreaksOff(body))));
         }
     }
 
@@ -138,7 +138,7 @@ impl Connection<'_> {
                     self.codec.proceed(id, &mut self.wire.out);
                 }
                 if request.body == RequestBody::None {
-                    return self.reply(id, request, Input::empty());
+                    return self.reply(id, request.environ, Input::empty());
                 }
                 self.open.insert(id, (request, Vec::new()));
                 true
@@ -150,7 +150,7 @@ impl Connection<'_> {
                 true
             }
             Event::End(id) => match self.open.remove(&id) {
-                Some((request, body)) => self.reply(id, request, body.into()),
+                Some((request, body)) => self.reply(id, request.environ, body.into()),
                 None => true,
             },
             Event::Abort(id) => {
@@ -160,8 +160,8 @@ impl Connection<'_> {
         }
     }
 
-    fn reply(&mut self, id: Id, request: Box<Request>, input: Input) -> bool {
-        let environ = request.environ.with_input(input).with_errors(Errors::new(self.wire.errors.clone()));
+    fn reply(&mut self, id: Id, environ: Environ, input: Input) -> bool {
+        let environ = environ.with_input(input).with_errors(Errors::new(self.wire.errors.clone()));
         let mut writing = Writing { codec: &mut *self.codec, wire: &mut self.wire, id };
         let mut reply = Reply::call(self.app, environ, &mut writing);
         loop {
