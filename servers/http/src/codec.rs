@@ -191,6 +191,10 @@ impl Codec for HttpCodec {
             Reading::Nothing => Err(malformed("nothing is read behind malformed input")),
         };
         if decoded.is_err() {
+            if self.exchange.stage == Stage::Idle {
+                // The reply to a head that is refused goes by its method all the same (RFC 9110 §9.3.2).
+                self.exchange.is_head = input.starts_with(b"HEAD ");
+            }
             // A reply that is under way still goes out; nothing does behind it.
             self.reading = Reading::Nothing;
             self.is_closing = true;

@@ -239,6 +239,13 @@ fn a_refusal_of_head_has_no_body() {
     codec.refuse(&Error::refused(StatusCode::REQUEST_TIMEOUT, "late"), &mut out);
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("HTTP/1.1 408 ") && text.ends_with("connection: close\r\n\r\n"), "{text}");
+    // Neither where the head itself is what is refused.
+    let mut codec = feed::codec(&Http::new());
+    let error = codec.decode(b"HEAD / HTTP/1.1\r\n\r\n", &mut Vec::new()).unwrap_err();
+    let mut out = Vec::new();
+    codec.refuse(&error, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.starts_with("HTTP/1.1 400 ") && text.ends_with("connection: close\r\n\r\n"), "{text}");
 }
 
 #[test]
