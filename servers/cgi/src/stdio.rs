@@ -1,8 +1,10 @@
 //! Standard input and output as they are: no buffer, no lock, and the system's way to send a file.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::socket_type;
 use rustix::net::{Shutdown, shutdown};
@@ -39,17 +41,25 @@ pub(crate) fn wait() -> io::Result<Ready> {
     Ok(Ready { input, output })
 }
 
-/// Reads and drops up to `left` bytes of a body that nobody read, where standard input is a socket.
+/// Reads and drops up to `left` bytes of a body that nobody read, where standard input is a socket or a pipe.
 ///
 /// When a socket is closed with something unread in it, the other end gets an error behind what it was sent, and
-/// Apache's mod_cgid then takes a whole response for a broken one. A pipe does no such thing. The end of the response is
-/// told first, so nobody waits for what is done here, and a server that keeps silent is not waited for either.
+/// Apache's mod_cgid then takes a whole response for a broken one. When a pipe is closed, its other end cannot write
+/// what it still has, and fcgiwrap then drops the response. The end of the response is told first, so nobody waits for
+/// what is done here, and a server that keeps silent is not waited for either.
 pub(crate) fn drop_unread(mut left: u64) {
     let (input, output) = (stdio::stdin(), stdio::stdout());
-    if left == 0 || socket_type(input).is_err() {
+    if left == 0 {
         return;
     }
-    let _ = shutdown(output, Shutdown::Write);
+    if socket_type(input).is_ok() {
+        let _ = shutdown(output, Shutdown::Write);
+    } else if fstat(input).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
+        // A pipe ends when nobody has it any more.
+        let _ = File::create("/dev/null").map(stdio::dup2_stdout);
+    } else {
+        return;
+    }
     let mut piece = vec![0; READ_AT_ONCE];
     while left > 0 {
         let mut waiting = [PollFd::new(&input, PollFlags::IN)];
