@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tower_layer::Layer;
 
-use crate::{Body, Environ, Error, StartResponse};
+use crate::{Body, Environ, Error, Layer, StartResponse};
 
 /// An application: anything that turns an [`Environ`] into a [`Body`].
 ///
@@ -16,6 +15,7 @@ pub trait App: Send + Sync {
     /// Answers one request.
     ///
     /// `start_response` takes the status and the headers and must have been called before this returns `Ok`. The
+    /// A request for the application itself comes with an empty PATH_INFO or with `/`, as it was typed. The
     /// [`Body`] returned is sent chunk by chunk and dropped, always and once, when the response is over.
     ///
     /// # Errors
@@ -23,11 +23,10 @@ pub trait App: Send + Sync {
     /// the connection is cut, so that the client can tell.
     fn call(&self, environ: Environ, start_response: &mut dyn StartResponse) -> Result<Body, Error>;
 
-    /// Wraps this application in a middleware: any [`tower_layer::Layer`] whose service is an application.
+    /// Wraps this application in a middleware: any [`Layer`] whose service is an application.
     ///
     /// ```
-    /// # use wgi::{App, Body, Environ, Error, StartResponse};
-    /// # use tower_layer::layer_fn;
+    /// # use wgi::{App, Body, Environ, Error, StartResponse, layer_fn};
     /// # fn hello(_: Environ, _: &mut dyn StartResponse) -> Result<Body, Error> { Ok(Body::empty()) }
     /// struct Named<A>(A);
     ///

@@ -130,6 +130,13 @@ impl Body {
     /// Passes every chunk through `f`, one in, one out, without delay; an error passes as it is.
     ///
     /// What `f` gives may be empty. The length becomes unknown, but for one chunk.
+    ///
+    /// ```
+    /// use wgi::Body;
+    ///
+    /// let loud = Body::from_chunks(["a", "b"]).map_chunks(|chunk| Ok(chunk.to_ascii_uppercase().into()));
+    /// # assert_eq!(loud.map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>(), [b"A", b"B"]);
+    /// ```
     pub fn map_chunks(mut self, mut f: impl FnMut(Bytes) -> Result<Bytes, Error> + Send + 'static) -> Body {
         match mem::replace(&mut self.kind, Kind::Empty) {
             Kind::Empty => self,

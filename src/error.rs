@@ -124,7 +124,8 @@ impl Error {
         ApplicationError::Failed(message.into().into()).into()
     }
 
-    /// A request that cannot be served: the client gets `status` with `reason` as text.
+    /// A request that cannot be served: the client gets `status` with `reason` as text, and no headers of yours. A 405,
+    /// which has to have `Allow`, or a 401 is a response to start yourself.
     ///
     /// ```
     /// use wgi::{Error, StatusCode};

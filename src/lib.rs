@@ -55,6 +55,7 @@ pub use head::{Head, Headers, IntoHeaders, Status, is_hop_by_hop};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use input::{Input, Source};
 pub use start_response::{EditHead, StartResponse};
+pub use tower_layer::{Layer, layer_fn};
 pub use vars::{Malformed, Vars};
 
 #[doc = include_str!("../spec/spec.md")]

@@ -172,7 +172,7 @@ impl Connection {
             }
             Err(error) => {
                 turn.tally.refused += 1;
-                log(&error);
+                tracing::info!("a request was refused: {error}");
                 self.refuse(&error);
                 Flow::On
             }
@@ -499,7 +499,7 @@ impl Connection {
                     return Flow::On;
                 }
                 Err(error) => {
-                    log(&error);
+                    tracing::info!("a connection was closed: {error}");
                     return Flow::Stop(Verdict::Close);
                 }
             }
@@ -588,7 +588,8 @@ impl Wire {
 /// One line for what went wrong, at the level of whose fault it is.
 fn log(fault: &Error) {
     match fault {
-        Error::Peer(error) => tracing::info!("{error}"),
+        // What an application refuses is its business with the client, a 404 for one.
+        Error::Peer(error) => tracing::debug!("{error}"),
         Error::Application(error) => tracing::error!("the application failed: {error}"),
         Error::Server(error) => tracing::error!("{error}"),
         _ => tracing::error!("{fault}"),
