@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use crate::{Body, Environ, Error, Layer, StartResponse};
 
 /// An application: anything that turns an [`Environ`] into a [`Body`].
