@@ -29,13 +29,41 @@ pub fn describe() -> String {
     lines.iter().map(|line| format!("- {line}\n")).collect()
 }
 
-/// The date, and the commit that was measured.
-pub fn moment() -> String {
-    let date = version("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_default();
-    let git = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(home()).output();
-    let commit = git.ok().filter(|output| output.status.success());
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    format!("{date}, wgi at {}", commit.as_deref().unwrap_or("an unknown commit"))
+/// When a section was run, what was measured, and how busy the machine was with other things.
+pub struct Moment {
+    date: String,
+    commit: String,
+    load: String,
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        Moment {
+            date: version("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_default(),
+            commit: commit(),
+            load: load.split(' ').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// A line of Markdown for a section that began at this moment and is over now.
+    pub fn line(&self) -> String {
+        let ended = commit();
+        let changed =
+            if ended == self.commit { String::new() } else { format!(" to {ended}, which changed meanwhile") };
+        format!("{}, wgi at {}{changed}; load average before: {}", self.date, self.commit, self.load)
+    }
+}
+
+/// The commit whose sources are here, with a mark when they were edited.
+fn commit() -> String {
+    let git = |arguments: &[&str]| Command::new("git").args(arguments).current_dir(home().join("../..")).output().ok();
+    let hash = git(&["rev-parse", "--short", "HEAD"]).filter(|output| output.status.success());
+    let Some(hash) = hash else { return "an unknown commit".to_owned() };
+    let clean = git(&["diff", "--quiet", "HEAD", "--", "src", "servers", "middleware", "Cargo.toml"]);
+    let edited = clean.is_none_or(|output| !output.status.success());
+    let hash = String::from_utf8_lossy(&hash.stdout).trim().to_owned();
+    if edited { format!("{hash}, edited") } else { hash }
 }
 
 /// The versions of the peers that cargo builds, from the lock file.

@@ -24,8 +24,9 @@ fn main() -> Result<()> {
     println!("{}", machine::describe());
     for section in &run.sections {
         eprintln!("== {}", section.name);
+        let began = machine::Moment::now();
         match (section.run)(&run) {
-            Ok(findings) => report.add(section, findings)?,
+            Ok(findings) => report.add(section, &began, findings)?,
             // One section that cannot run here says so, and the others run.
             Err(error) => eprintln!("{} is left out: {error:#}", section.name),
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::cli::Run;
-use crate::machine;
+use crate::machine::{self, Moment};
 use crate::measure::Series;
 use crate::programs::home;
 use crate::sections::{SECTIONS, Section};
@@ -37,10 +37,10 @@ impl Report {
     }
 
     /// Prints a section's findings and puts them in its place.
-    pub fn add(&mut self, section: &'static Section, findings: Findings) -> Result<()> {
+    pub fn add(&mut self, section: &'static Section, began: &Moment, findings: Findings) -> Result<()> {
         println!("\n## {}\n\n{}", section.title, findings.text);
         let Some(path) = &self.path else { return Ok(()) };
-        let mut text = format!("## {}\n\n{}\n\n{}", section.title, machine::moment(), findings.text);
+        let mut text = format!("## {}\n\n{}\n\n{}", section.title, began.line(), findings.text);
         fs::create_dir_all(home().join("plots"))?;
         for (name, svg) in findings.plots {
             fs::write(home().join("plots").join(&name), svg)?;

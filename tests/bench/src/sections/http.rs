@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cli::Run;
 use crate::load::wrk::{self, Mode};
@@ -79,12 +79,12 @@ fn length(run: &Run, program: &Program, start: Start) -> Result<usize> {
     let mut answer = Vec::new();
     while !answer.ends_with(b"Hello, world!") {
         let mut piece = [0; 4096];
-        let read = stream.read(&mut piece)?;
+        let read = stream.read(&mut piece).context("gives no whole answer")?;
         ensure!(read > 0, "does not answer with Hello, world!: {}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&piece[..read]);
     }
     if start.closes {
-        ensure!(stream.read(&mut [0; 1])? == 0, "does not close the connection");
+        ensure!(matches!(stream.read(&mut [0; 1]), Ok(0)), "does not close the connection");
     }
     ensure!(answer.starts_with(b"HTTP/1.1 200 "), "does not answer with 200: {}", String::from_utf8_lossy(&answer));
     Ok(answer.len())
