@@ -1,0 +1,178 @@
+//! Apache: mod_cgid, mod_fcgid, mod_proxy_fcgi and mod_proxy_http.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::pair::{ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::process::{Place, Process, USER, find, is_root};
+
+const MERGES_SLASHES: &str = "Apache looks for a file, and merges slashes on the way";
+const IGNORES_STATUS: &str = "mod_cgid does not look at how a script ended";
+const NO_LENGTH: &str = "CGI has no request body without a length (RFC 3875 §4.2), and Apache does not make one up";
+const WRITES_FIRST: &str = "mod_fcgid reads nothing of a response before it has sent the whole request";
+const APPENDS: &str = "mod_fcgid appends an error page of its own, and ends that in good order";
+const PROCESSES: &str = "mod_fcgid shares the requests out among several processes";
+
+/// Where distributions keep Apache's modules.
+const MODULES: [&str; 4] =
+    ["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/httpd/modules", "/usr/local/libexec/apache24"];
+
+pub(crate) const CGID: Pair = Pair {
+    name: "apache_cgid",
+    needs: &["apache2"],
+    prefix: "/cgi-bin/probe",
+    cannot: &[
+        ("upload_chunked", NO_LENGTH),
+        ("error_later", IGNORES_STATUS),
+        ("panic_later", IGNORES_STATUS),
+        ("closes", ONE_CALL),
+        ("path_double_slash", MERGES_SLASHES),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let folder = place.folder("cgi-bin")?;
+        place.program("cgi-bin/probe")?;
+        let config = format!(
+            "ScriptSock {socket}
+            ScriptAlias /cgi-bin/ {folder}/
+            <Directory {folder}>
+                Require all granted
+            </Directory>",
+            socket = place.text("cgid.socket"),
+            folder = folder.display()
+        );
+        Ok(vec![apache(place, address, &["cgid", "alias"], &config)?])
+    },
+};
+
+/// mod_fcgid starts the binary itself, with its listening socket as descriptor 0.
+pub(crate) const FCGID: Pair = Pair {
+    name: "apache_fcgid",
+    needs: &["apache2", "/usr/lib/apache2/modules/mod_fcgid.so"],
+    prefix: "/app",
+    cannot: &[
+        ("echo_large", WRITES_FIRST),
+        ("error_later", APPENDS),
+        ("panic_later", APPENDS),
+        ("closes", PROCESSES),
+        ("path_double_slash", MERGES_SLASHES),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let folder = place.folder("fcgid")?;
+        place.program("fcgid/probe")?;
+        place.folder("ipc")?;
+        let config = format!(
+            "FcgidIPCDir {ipc}
+            FcgidProcessTableFile {ipc}/table
+            FcgidOutputBufferSize 0
+            FcgidMaxRequestLen 67108864
+            FcgidMaxProcessesPerClass 8
+            FcgidSpawnScoreUpLimit 100
+            FcgidSpawnScore 0
+            FcgidTerminationScore 0
+            Alias /app {folder}/probe
+            <Directory {folder}>
+                SetHandler fcgid-script
+                Options +ExecCGI
+                Require all granted
+            </Directory>",
+            ipc = place.text("ipc"),
+            folder = folder.display()
+        );
+        Ok(vec![apache(place, address, &["fcgid", "alias"], &config)?])
+    },
+};
+
+pub(crate) const PROXY_FCGI: Pair = Pair {
+    name: "apache_proxy_fcgi",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--fastcgi")?;
+        let config = format!("ProxyPass / fcgi://{port}/ enablereuse=on flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_fcgi"], &config)?, probe])
+    },
+};
+
+/// As PHP is usually set up: a handler for a file, over a Unix socket.
+pub(crate) const PROXY_FCGI_HANDLER: Pair = Pair {
+    name: "apache_proxy_fcgi_handler",
+    needs: &["apache2"],
+    prefix: "/app",
+    cannot: &[("path_double_slash", MERGES_SLASHES)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket(place, "--fastcgi")?;
+        let folder = place.folder("handled")?;
+        place.write("handled/probe", "")?;
+        let config = format!(
+            "Alias /app {folder}/probe
+            ProxyFCGIBackendType GENERIC
+            <Proxy \"fcgi://probe/\" enablereuse=off flushpackets=on>
+            </Proxy>
+            <Directory {folder}>
+                SetHandler \"proxy:unix:{socket}|fcgi://probe/\"
+                Require all granted
+            </Directory>",
+            folder = folder.display()
+        );
+        Ok(vec![apache(place, address, &["alias", "proxy", "proxy_fcgi"], &config)?, probe])
+    },
+};
+
+pub(crate) const PROXY_HTTP: Pair = Pair {
+    name: "apache_proxy_http",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--http")?;
+        let config = format!("ProxyPreserveHost On\nProxyPass / http://{port}/ nocanon flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_http"], &config)?, probe])
+    },
+};
+
+fn apache(place: &Place, address: SocketAddr, modules: &[&str], config: &str) -> io::Result<Process> {
+    let folder = MODULES.iter().find(|folder| Path::new(folder).is_dir()).ok_or(io::ErrorKind::NotFound)?;
+    let loads: String = ["mpm_event", "authz_core"]
+        .iter()
+        .chain(modules)
+        .filter(|module| Path::new(&format!("{folder}/mod_{module}.so")).exists())
+        .map(|module| format!("LoadModule {module}_module {folder}/mod_{module}.so\n"))
+        .collect();
+    let user = if is_root() { format!("User {USER}\nGroup {USER}") } else { String::new() };
+    place.folder("htdocs")?;
+    place.folder("run")?;
+    let config = format!(
+        "ServerRoot {root}
+        ServerName localhost
+        Listen {address}
+        {loads}
+        {user}
+        PidFile {root}run/apache.pid
+        DefaultRuntimeDir {root}run
+        ErrorLog {log}
+        DocumentRoot {root}htdocs
+        AllowEncodedSlashes On
+        MergeSlashes Off
+        LimitRequestBody 67108864
+        StartServers 1
+        ServerLimit 1
+        ThreadsPerChild 16
+        MaxRequestWorkers 16
+        {config}
+        ",
+        root = place.text(""),
+        log = place.text("apache-error.log")
+    );
+    let config = place.write("apache.conf", &config)?;
+    let mut command = Command::new(find("apache2").unwrap_or_default());
+    command.args(["-D", "FOREGROUND", "-f"]).arg(config);
+    Process::start(place, "apache", &mut command)
+}

@@ -1,0 +1,107 @@
+//! The probe behind real web servers, each started by its test on a free port, with its own configuration in a
+//! temporary folder. A server that is not installed is skipped, and said to be.
+//!
+//! `WGI_ROW=name` runs one row of the table alone, also where it is known not to pass.
+
+mod apache;
+mod lighttpd;
+mod nginx;
+mod pair;
+mod process;
+mod rows;
+mod small;
+
+#[test]
+fn nginx_proxy_pass() {
+    nginx::PROXY_PASS.run();
+}
+
+#[test]
+fn nginx_proxy_pass_1_0() {
+    nginx::PROXY_PASS_1_0.run();
+}
+
+#[test]
+fn nginx_fastcgi_tcp() {
+    nginx::FASTCGI_TCP.run();
+}
+
+#[test]
+fn nginx_fastcgi_tcp_kept() {
+    nginx::FASTCGI_TCP_KEPT.run();
+}
+
+#[test]
+fn nginx_fastcgi_unix() {
+    nginx::FASTCGI_UNIX.run();
+}
+
+#[test]
+fn nginx_fastcgi_unix_kept() {
+    nginx::FASTCGI_UNIX_KEPT.run();
+}
+
+#[test]
+fn spawn_fcgi() {
+    nginx::SPAWN_FCGI.run();
+}
+
+#[test]
+fn fcgiwrap() {
+    nginx::FCGIWRAP.run();
+}
+
+#[test]
+fn apache_cgid() {
+    apache::CGID.run();
+}
+
+#[test]
+fn apache_fcgid() {
+    apache::FCGID.run();
+}
+
+#[test]
+fn apache_proxy_fcgi() {
+    apache::PROXY_FCGI.run();
+}
+
+#[test]
+fn apache_proxy_fcgi_handler() {
+    apache::PROXY_FCGI_HANDLER.run();
+}
+
+#[test]
+fn apache_proxy_http() {
+    apache::PROXY_HTTP.run();
+}
+
+#[test]
+fn lighttpd_cgi() {
+    lighttpd::CGI.run();
+}
+
+#[test]
+fn lighttpd_fastcgi() {
+    lighttpd::FASTCGI.run();
+}
+
+#[test]
+fn lighttpd_fastcgi_bin_path() {
+    lighttpd::FASTCGI_BIN_PATH.run();
+}
+
+#[test]
+fn lighttpd_proxy() {
+    lighttpd::PROXY.run();
+}
+
+#[test]
+fn python_http_server() {
+    small::PYTHON.run();
+}
+
+#[test]
+fn busybox_httpd() {
+    small::BUSYBOX.run();
+}

@@ -1,0 +1,123 @@
+//! A pair: a web server and the probe behind it, started, and put through every row of the table.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{Place, Process, find, skipped};
+use crate::rows::{Host, ROWS};
+
+/// Why no count of bodies is to be had from a CGI program.
+pub(crate) const ONE_CALL: &str = "each process answers one request, and counts its own bodies alone";
+
+/// A way to host the probe.
+pub(crate) struct Pair {
+    /// The test's name.
+    pub(crate) name: &'static str,
+    /// The programs and files that it takes; the test is skipped where one is missing.
+    pub(crate) needs: &'static [&'static str],
+    /// What stands in front of the application's own paths: its SCRIPT_NAME.
+    pub(crate) prefix: &'static str,
+    /// The rows that cannot pass through, each with the reason.
+    pub(crate) cannot: &'static [(&'static str, &'static str)],
+    /// The variables that it does not pass on as they came.
+    pub(crate) lacks: &'static [&'static str],
+    /// Starts the servers in a folder, the web server at that address.
+    pub(crate) start: fn(&Place, SocketAddr) -> io::Result<Vec<Process>>,
+}
+
+/// What is running. Fields are dropped in order: the web server, what is behind it, the folder.
+pub(crate) struct Running {
+    pub(crate) host: Host,
+    _servers: Vec<Process>,
+    _direct: Process,
+    pub(crate) place: Place,
+}
+
+impl Pair {
+    /// Starts the pair; `None` where a program is missing.
+    pub(crate) fn start(&self) -> Option<Running> {
+        for needed in self.needs {
+            if !Path::new(needed).exists() && find(needed).is_none() {
+                skipped(self.name, &format!("there is no {needed} here"));
+                return None;
+            }
+        }
+        // A port that was free may be taken by the time the server asks for it.
+        let mut last = String::new();
+        for _ in 0..5 {
+            match self.try_start() {
+                Ok(running) => return Some(running),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        panic!("{} does not start: {last}", self.name);
+    }
+
+    fn try_start(&self) -> io::Result<Running> {
+        let place = Place::new()?;
+        place.program("probe")?;
+        let mut direct = probe(&place, "direct", &["--http", "127.0.0.1:0"])?;
+        let direct_address = direct.await_address()?;
+        let address = crate::process::free_port()?;
+        let mut servers = (self.start)(&place, address)?;
+        if let Some(front) = servers.first_mut() {
+            front.await_tcp(address)?;
+        }
+        let host =
+            Host { address, prefix: self.prefix, direct: direct_address, lacks: self.lacks, folder: place.path("") };
+        Ok(Running { host, _servers: servers, _direct: direct, place })
+    }
+
+    /// Puts the pair through every row that can pass.
+    ///
+    /// # Panics
+    /// When one fails, with all that failed and the logs.
+    pub(crate) fn run(&self) {
+        for (row, _) in self.cannot {
+            assert!(ROWS.iter().any(|known| known.name == *row), "{}: there is no row {row}", self.name);
+        }
+        let Some(running) = self.start() else { return };
+        let only = std::env::var("WGI_ROW").ok();
+        let mut failed = Vec::new();
+        for row in ROWS {
+            let exempt = self.cannot.iter().any(|(name, _)| *name == row.name);
+            if only.as_deref().map_or(exempt, |only| only != row.name) {
+                continue;
+            }
+            if let Err(what) = (row.check)(&running.host) {
+                failed.push(format!("{}: {what}", row.name));
+            }
+        }
+        assert!(
+            failed.is_empty(),
+            "{}: {} rows failed\n{}\n{}",
+            self.name,
+            failed.len(),
+            failed.join("\n"),
+            running.place.logs()
+        );
+    }
+}
+
+/// Starts the probe with those arguments.
+pub(crate) fn probe(place: &Place, name: &str, arguments: &[&str]) -> io::Result<Process> {
+    Process::start(place, name, Command::new(place.path("probe")).args(arguments))
+}
+
+/// Starts the probe with a TCP listener of its choice, and gives its address.
+pub(crate) fn probe_at_port(place: &Place, protocol: &str) -> io::Result<(Process, SocketAddr)> {
+    let mut process = probe(place, "probe", &[protocol, "127.0.0.1:0"])?;
+    let address = process.await_address()?;
+    Ok((process, address))
+}
+
+/// Starts the probe at a Unix socket in the folder, open to every user, and gives its path.
+pub(crate) fn probe_at_socket(place: &Place, protocol: &str) -> io::Result<(Process, String)> {
+    let path = place.path("probe.socket");
+    let mut process = probe(place, "probe", &[protocol, &format!("unix:{}", path.display())])?;
+    process.await_unix(&path)?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+    Ok((process, path.display().to_string()))
+}
