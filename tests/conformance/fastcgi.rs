@@ -1,6 +1,6 @@
 //! FastCGI 1.0 as an adapter: the front-end's side of it, for the role Responder.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use wgi_conformance::rungs::memory::{self, Feed};
 use wgi_conformance::{Adapter, Capability, Request, Seen, rungs};

@@ -4,6 +4,8 @@
 //! `WGI_ROW=name` runs one row of the table alone, also where it is known not to pass.
 
 mod apache;
+mod browser;
+mod clients;
 mod lighttpd;
 mod nginx;
 mod pair;

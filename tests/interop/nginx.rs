@@ -190,6 +190,12 @@ pub(crate) const FCGIWRAP: Pair = Pair {
     },
 };
 
+/// Starts nginx with a FastCGI program mounted at `/app`.
+pub(crate) fn below_app(place: &Place, address: SocketAddr, backend: &str) -> io::Result<Process> {
+    let params = SHIPPED_PARAMS.replace("fastcgi_param SCRIPT_NAME $fastcgi_script_name;", SPLIT_PARAMS);
+    nginx(place, address, "", &format!("location /app {{ fastcgi_pass {backend}; {params} }}"))
+}
+
 /// Starts nginx with an upstream and a location.
 pub(crate) fn nginx(place: &Place, address: SocketAddr, upstream: &str, location: &str) -> io::Result<Process> {
     let folder = place.folder("nginx")?.display().to_string();

@@ -118,8 +118,13 @@ impl Process {
 
     /// Waits until the program has said where it listens, and gives the address.
     pub(crate) fn await_address(&mut self) -> io::Result<SocketAddr> {
+        self.await_text(address_in)
+    }
+
+    /// Waits until something can be made of what the program has said.
+    pub(crate) fn await_text<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
         let log = self.log.clone();
-        self.poll(|| address_in(&fs::read_to_string(&log).ok()?))
+        self.poll(|| find(&fs::read_to_string(&log).ok()?))
     }
 
     /// Asks again and again, less and less often, until there is an answer or the process is gone.
