@@ -27,6 +27,9 @@ const BATCH: usize = 256 * 1024;
 /// How long a peer that was refused may take to read why, before the connection is closed under it.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a peer that has just connected may take to send its first request, once the engine stops.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// A connection.
 pub(crate) struct Connection {
     /// Here, unless it is lent.
@@ -37,8 +40,10 @@ pub(crate) struct Connection {
     app: Arc<dyn App>,
     options: Arc<Options>,
     stage: Stage,
-    /// When the first byte of a request's head came, while it is incomplete.
+    /// Since when the head of a request is waited for: since its first byte came, or since the engine stops.
     head_since: Option<Instant>,
+    /// There was a request.
+    is_used: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,7 @@ impl Connection {
             options,
             stage: Stage::Open,
             head_since: None,
+            is_used: false,
         }
     }
 
@@ -191,13 +197,30 @@ impl Connection {
             return self.wait_until(deadline, turn);
         }
         if wire.codec.is_idle() && wire.inbox.is_empty() {
-            self.head_since = None;
             if turn.is_stopping() {
-                return Flow::Stop(Verdict::Close);
+                return self.wait_for_last_request(turn);
             }
+            self.head_since = None;
             return park(turn.now + self.options.keep_alive_timeout);
         }
         let deadline = *self.head_since.get_or_insert(turn.now) + self.options.head_timeout;
+        self.wait_until(deadline, turn)
+    }
+
+    /// The engine stops, and no request is under way here. What the peer has sent by now is still answered; and on a
+    /// connection that has had no request yet, its first one is on its way: a peer that has just connected need not
+    /// reckon with an end, as one that uses a connection again must.
+    fn wait_for_last_request(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        // The event for it may not have been taken yet.
+        if !wire.ended && wire.socket.wait_readable(Duration::ZERO).unwrap_or(false) {
+            wire.readable = true;
+            return Flow::On;
+        }
+        if self.is_used {
+            return Flow::Stop(Verdict::Close);
+        }
+        let deadline = *self.head_since.get_or_insert(turn.now) + FIRST_REQUEST;
         self.wait_until(deadline, turn)
     }
 
@@ -277,6 +300,7 @@ impl Connection {
 
     fn begin(&mut self, id: Id, environ: Environ, input: Input, turn: &mut Turn<'_>) -> Flow {
         turn.begin_exchange();
+        self.is_used = true;
         let mut environ = environ.with_input(input);
         for (name, value) in self.options.variables.iter() {
             environ.set_var(name, value);

@@ -587,6 +587,23 @@ fn a_stop_is_graceful() {
 }
 
 #[test]
+fn a_stop_waits_for_the_request_of_who_has_just_connected() {
+    let mut server = Server::start(options(1), hello);
+    let mut connection = server.connect();
+    server.handle.stop();
+    // Once the listener is closed, all connections that are idle were looked at.
+    let start = Instant::now();
+    while TcpStream::connect(server.address).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "the listener is not closed");
+    }
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("hello"), "{answer}");
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_stop_does_not_wait_for_ever() {
     let gate = Gate::default();
     let waiting = gate.clone();
