@@ -60,6 +60,8 @@ impl Adapter for FastCgiAdapter {
                 STDERR => errors.append(&mut content),
                 // Application status 0 and FCGI_REQUEST_COMPLETE.
                 END_REQUEST => break content[..5] == [0; 5],
+                // A management record is no part of the response.
+                _ if header[2..4] == [0, 0] => {}
                 other => return Err(io::Error::other(format!("a record of type {other}"))),
             }
         };
