@@ -9,7 +9,7 @@ use wgi_conformance::clauses;
 const PLACES: [(&str, &[&str]); 5] = [
     ("wire: http", &["tests/wire", "servers/http"]),
     ("wire: engine", &["tests/wire", "servers/engine"]),
-    ("wire: fastcgi", &["servers/fastcgi"]),
+    ("wire: fastcgi", &["servers/fastcgi", "servers/host"]),
     ("wire: cgi", &["servers/cgi"]),
     ("wire: host", &["servers/host", "tests/interop"]),
 ];

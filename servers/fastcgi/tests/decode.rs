@@ -54,6 +54,7 @@ fn a_request_without_a_body() {
     assert!(fed.out.is_empty());
 }
 
+/// [10.15]
 #[test]
 fn a_request_with_a_body_and_variables_split_between_records() {
     let input = b"\x01\x01\0\x01\0\x08\0\0\0\x01\0\0\0\0\0\0\
@@ -70,6 +71,7 @@ fn a_request_with_a_body_and_variables_split_between_records() {
     assert_eq!(data, b"quantity=100&item=3047936");
 }
 
+/// [10.18]
 #[test]
 fn two_requests_interleaved() {
     let get = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", "/one")];
@@ -136,6 +138,7 @@ fn variables_split_at_every_byte() {
     assert_eq!(decode([begin(1, RESPONDER, 1), single, record(PARAMS, 1, b"")].concat()), whole);
 }
 
+/// [11.1], [11.11]
 #[test]
 fn a_length_that_lies_is_malformed_and_allocates_nothing() {
     for block in [
@@ -212,6 +215,7 @@ fn an_empty_body_comes_with_the_head() {
     assert!(matches!(decoded.event, Event::Request(1, request) if request.body == RequestBody::None));
 }
 
+/// [11.11]
 #[test]
 fn another_version_is_malformed() {
     for version in [0, 2, b'G'] {
@@ -357,6 +361,7 @@ fn a_record_type_that_is_not_known_is_skipped_within_a_request() {
 
 // Roles.
 
+/// [10.17], [10.22]
 #[test]
 fn an_unknown_role_is_answered_and_its_records_skipped() {
     for role in [FILTER, 0, 4, 200] {
@@ -370,6 +375,7 @@ fn an_unknown_role_is_answered_and_its_records_skipped() {
     }
 }
 
+/// [10.22]
 #[test]
 fn an_authorizer_has_no_body() {
     // As lighttpd sends it: no SCRIPT_NAME, no PATH_INFO, no CONTENT_LENGTH.
@@ -389,6 +395,7 @@ fn an_authorizer_has_no_body() {
 
 // Aborts.
 
+/// [10.20]
 #[test]
 fn an_abort_reaches_the_application() {
     let head = [begin(1, RESPONDER, 1), params(1, &[("REQUEST_METHOD", "PUT")]), record(STDIN, 1, b"x")].concat();
@@ -423,6 +430,7 @@ fn an_abort_without_keep_conn_ends_the_connection_behind_the_others() {
 
 // Management records.
 
+/// [10.17]
 #[test]
 fn values_are_answered() {
     // As HAProxy asks.
@@ -453,6 +461,7 @@ fn a_malformed_or_endless_query_ends_the_connection() {
     is_malformed(record(GET_VALUES, 0, &vec![0; 1025]));
 }
 
+/// [10.17]
 #[test]
 fn an_unknown_management_type_is_told_so() {
     for record_type in [0, BEGIN_REQUEST, PARAMS, STDIN, 12, 255] {

@@ -64,6 +64,7 @@ fn stream(out: &[u8], record_type: u8, id: u16) -> (Vec<u8>, usize) {
     (contents.concat(), contents.len())
 }
 
+/// [10.15], [10.19]
 #[test]
 fn a_small_reply_as_bytes() {
     let mut codec = open(&[get(1, KEEP_CONN)]);
@@ -173,6 +174,7 @@ fn a_head_over_65535_bytes() {
     assert_eq!(records, 3);
 }
 
+/// [10.15]
 #[test]
 fn errors_go_to_stderr_and_do_not_end_it() {
     let mut codec = open(&[get(1, KEEP_CONN)]);
@@ -192,6 +194,7 @@ fn errors_go_to_stderr_and_do_not_end_it() {
     assert!(late.is_empty());
 }
 
+/// [10.21]
 #[test]
 fn keep_conn_is_honoured() {
     let reply = |codec: &mut dyn Codec, id| {
@@ -277,6 +280,7 @@ fn a_connection_that_ends_waits_for_the_end_of_stdin() {
     }
 }
 
+/// [10.19]
 #[test]
 fn a_cut_is_no_end() {
     let mut codec = open(&[get(1, KEEP_CONN)]);

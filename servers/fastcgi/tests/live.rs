@@ -135,6 +135,7 @@ fn an_id_is_used_again_behind_a_body_that_nobody_wanted() {
     }
 }
 
+/// [10.20]
 #[test]
 fn an_abort_ends_a_reply_that_is_under_way() {
     let server = Server::start();
@@ -174,6 +175,7 @@ fn a_reply_arrives_although_the_connection_ends_in_the_middle_of_a_body() {
     assert_eq!(socket.read(&mut [0]).unwrap(), 0);
 }
 
+/// [10.18]
 #[test]
 fn interleaved_requests_are_all_served() {
     let server = Server::start();
@@ -212,6 +214,7 @@ fn errors_arrive_on_stderr() {
     assert_eq!(read_stream(&socket, STDERR, 1), b"something is odd\n");
 }
 
+/// [10.21], [11.11]
 #[test]
 fn the_connection_is_closed_where_it_has_to_be() {
     let server = Server::start();

@@ -56,6 +56,7 @@ const NGINX: [(&str, &str); 24] = [
     ("HTTP_X_A", "2"),
 ];
 
+/// [10.16]
 #[test]
 fn nginx_by_its_defaults() {
     let (vars, scheme) = environ_with(&FastCgi::new(), &NGINX);
@@ -172,6 +173,7 @@ fn apache(script_name: &'static str, script_filename: &'static str) -> Vec<(&'st
     ]
 }
 
+/// [10.16]
 #[test]
 fn apache_by_proxypass() {
     // ProxyPass "/" "fcgi://127.0.0.1:9000/"
@@ -276,6 +278,7 @@ fn lighttpd(
     vars
 }
 
+/// [10.16]
 #[test]
 fn lighttpd_below_a_prefix_and_at_the_root() {
     // fastcgi.server = ( "/frs" => …
@@ -404,6 +407,7 @@ fn the_scheme() {
     }
 }
 
+/// [10.16]
 #[test]
 fn a_remote_address_with_a_port_is_split() {
     for (sent, address, port) in [

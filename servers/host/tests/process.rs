@@ -227,6 +227,7 @@ fn descriptor_0_is_fastcgi() {
     assert!(path.exists(), "the file belongs to who made it");
 }
 
+/// [10.23]
 fn descriptor_0_is_for_known_web_servers() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
