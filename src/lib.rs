@@ -32,6 +32,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod app;
+pub mod authority;
 mod body;
 mod environ;
 mod error;

@@ -1,8 +1,8 @@
 //! What a server puts into an environ: section 4 of the specification.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use wgi::{Environ, Scheme, Violation};
+use wgi::{Environ, Scheme, Violation, authority};
 
 /// The version of the protocol that is checked.
 const VERSION: (u8, u8) = (1, 0);
@@ -88,7 +88,7 @@ fn check_paths(environ: &Environ) -> Result<(), Violation> {
 }
 
 fn check_addresses(environ: &Environ) -> Result<(), Violation> {
-    if !is_host(value(environ, "SERVER_NAME")) {
+    if !authority::is_host(value(environ, "SERVER_NAME")) {
         return broken("4.4", shown(environ, "SERVER_NAME"), "give a host name or an IP address");
     }
     if decimal(value(environ, "SERVER_PORT")).is_none_or(|port| port > u16::MAX.into()) {
@@ -96,7 +96,7 @@ fn check_addresses(environ: &Environ) -> Result<(), Violation> {
         return broken("4.5", seen, "give the port, or the usual one of the scheme where there is none");
     }
     let host = value(environ, "HTTP_HOST");
-    if !host.is_empty() && !is_authority(host) {
+    if !host.is_empty() && authority::split(host).is_none() {
         return broken("4.18", shown(environ, "HTTP_HOST"), "refuse a request whose Host is not valid");
     }
     if environ.var("REMOTE_ADDR").is_some_and(|address| !is_address(address)) {
@@ -138,33 +138,6 @@ fn is_http_version(protocol: &[u8]) -> bool {
         Some([major]) => major.is_ascii_digit(),
         Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
         _ => false,
-    }
-}
-
-/// A host with or without a port (RFC 9110 §7.2).
-fn is_authority(authority: &[u8]) -> bool {
-    let colon = match authority.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !authority.ends_with(b"]") => colon,
-        _ => return is_host(authority),
-    };
-    let (host, port) = (&authority[..colon], &authority[colon + 1..]);
-    // In front of a port, an address of IPv6 stands in brackets.
-    let is_enclosed = host.starts_with(b"[") || !host.contains(&b':');
-    is_enclosed && is_host(host) && is_port(port)
-}
-
-/// Digits, or none (RFC 3986 §3.2.3).
-fn is_port(port: &[u8]) -> bool {
-    port.is_empty() || decimal(port).is_some_and(|port| port <= u16::MAX.into())
-}
-
-/// A registered name (RFC 3986 §3.2.2), an address of IPv4, or one of IPv6 with or without brackets.
-fn is_host(host: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
-    match bare {
-        Some(literal) => parses::<Ipv6Addr>(literal),
-        None => !host.is_empty() && (host.iter().all(is_name) || parses::<Ipv6Addr>(host)),
     }
 }
 

@@ -18,9 +18,10 @@
 
 use std::net::IpAddr;
 
+use wgi::authority::{self, is_port};
 use wgi::{Error, Scheme, StatusCode, Vars};
 
-use crate::host::{is_authority, is_host, is_port, split_port, without_brackets};
+use crate::host::{is_host, split_port, without_brackets};
 use crate::path::split_path;
 use crate::repeats::{Names, join_repeated};
 
@@ -152,7 +153,7 @@ impl<'a> Sent<'a> {
         if self.is_foul {
             return Err(refused("a variable without a name, or with NUL in it"));
         }
-        if self.host.is_some_and(|host| !host.is_empty() && !is_authority(host)) {
+        if self.host.is_some_and(|host| !host.is_empty() && authority::split(host).is_none()) {
             return Err(refused("Host is not a host"));
         }
         let Some(method) = self.method.filter(|method| is_token(method)) else {
