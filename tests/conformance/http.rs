@@ -16,7 +16,7 @@ impl Adapter for HttpAdapter {
     }
 
     fn can(&self) -> &'static [Capability] {
-        &[Capability::Reason, Capability::KeepAlive, Capability::Star, Capability::Date]
+        &[Capability::Reason, Capability::KeepAlive, Capability::Star]
     }
 
     fn encode(&self, request: &Request, is_last: bool) -> Vec<u8> {

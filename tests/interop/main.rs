@@ -5,7 +5,10 @@
 
 mod apache;
 mod browser;
+mod checks;
 mod clients;
+mod environ;
+mod host;
 mod lighttpd;
 mod nginx;
 mod pair;

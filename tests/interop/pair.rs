@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use crate::host::Host;
 use crate::process::{Place, Process, find, skipped};
-use crate::rows::{Host, ROWS};
+use crate::rows::ROWS;
 
 /// Why no count of bodies is to be had from a CGI program.
 pub(crate) const ONE_CALL: &str = "each process answers one request, and counts its own bodies alone";

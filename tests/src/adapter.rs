@@ -68,8 +68,6 @@ pub enum Capability {
     KeepAlive,
     /// The request `OPTIONS *` can be written.
     Star,
-    /// The server adds Date.
-    Date,
     /// The errors stream comes to the client's side, or is seen by the rung.
     Errors,
     /// The rung sees the lines for the log.

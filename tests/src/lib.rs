@@ -10,6 +10,8 @@
 //! | memory | the codec between byte strings: whole, byte by byte, with bytes trailing | [`rungs::memory`] |
 //! | live | a server on a socket ([`rungs::live`]), or a process for each request ([`rungs::process`]) | |
 //!
+//! `WGI_CASE_ONLY=name` in the environment runs one case alone.
+//!
 //! All of it is done under the validator, [`wgi_middleware::Lint`], but for the cases that break the protocol on
 //! purpose. [`clauses`] reads the specification, so that a test can tell which clauses no case speaks for.
 //!
