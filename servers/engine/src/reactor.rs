@@ -339,7 +339,12 @@ impl Reactor {
                     return self.pause();
                 }
                 match service.accept(listener, &self.shared.options) {
-                    Accepted::Connection(connection) => pool.emptiest(self).adopt(connection),
+                    Accepted::Connection(connection) => {
+                        if let Err(connection) = pool.emptiest(self).adopt(connection) {
+                            // This one has its listeners still.
+                            let _ = self.adopt(connection);
+                        }
+                    }
                     Accepted::Turned => {}
                     Accepted::None => break,
                     Accepted::Full => return self.pause(),
@@ -349,11 +354,17 @@ impl Reactor {
     }
 
     /// Takes over a connection.
-    fn adopt(&self, connection: Box<Connection>) {
-        let Some(socket) = connection.socket() else { return };
+    ///
+    /// # Errors
+    /// Gives it back where this reactor has let go of its listeners: it may have stopped, and nobody would look at it.
+    fn adopt(&self, connection: Box<Connection>) -> Result<(), Box<Connection>> {
+        let Some(socket) = connection.socket() else { return Ok(()) };
         let deadline = Instant::now() + self.shared.options.keep_alive_timeout;
         let token = {
             let mut state = self.lock();
+            if state.listeners.is_empty() {
+                return Err(connection);
+            }
             let token = state.slots.insert(connection, deadline);
             self.load.store(state.slots.open(), Ordering::Relaxed);
             self.shared.opened();
@@ -364,6 +375,7 @@ impl Reactor {
             tracing::error!("a connection could not be watched: {error}");
             self.forget(&mut self.lock(), token);
         }
+        Ok(())
     }
 
     /// The next of the queue, with what is to be done: its turn begins.

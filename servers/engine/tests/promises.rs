@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -423,7 +424,7 @@ fn a_body_over_the_limit_is_refused() {
 #[test]
 fn a_client_that_sends_but_does_not_read_is_given_up() {
     let mut options = options(1);
-    options.write_timeout = Duration::from_millis(100);
+    options.write_timeout = Duration::from_secs(1);
     let server = Server::start(options, |_: Environ, start_response: &mut dyn StartResponse| {
         start_response.start(StatusCode::OK, ())?;
         Ok(Body::from(vec![b'x'; 64 << 20]))
@@ -438,22 +439,32 @@ fn a_client_that_sends_but_does_not_read_is_given_up() {
 
 #[test]
 fn the_time_of_an_application_is_not_taken_for_its_clients() {
-    const LENGTH: usize = 64 << 20;
+    const LENGTH: usize = 4 << 20;
     let timeout = Duration::from_secs(2);
     let mut options = options(2);
     options.write_timeout = timeout;
-    let server = Server::start(options, move |_: Environ, start_response: &mut dyn StartResponse| {
+    let app = move |_: Environ, start_response: &mut dyn StartResponse| {
         start_response.start(StatusCode::OK, ())?;
         thread::sleep(timeout);
-        Ok(Body::from(vec![b'x'; LENGTH]))
-    });
-    let mut client = BufReader::new(server.send(&get("/")));
+        Ok::<_, Error>(Body::from(vec![b'x'; LENGTH]))
+    };
+    // A Unix socket holds less than the engine sends in a turn, so that it waits in the turn of the call.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let mut engine = Engine::new(options);
+    engine.listen(Listener::bind(&Address::Unix(path.clone())).unwrap(), Http::default(), Arc::new(app));
+    let handle = engine.handle();
+    let engine = thread::spawn(move || engine.run());
+    let mut client = BufReader::new(UnixStream::connect(path).unwrap());
+    client.get_mut().write_all(get("/").as_bytes()).unwrap();
     client.fill_buf().unwrap();
     // Long enough for the engine to look for connections whose time is up, and much less than the client has.
     thread::sleep(timeout / 4);
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     assert!(answer.len() > LENGTH, "the response was cut after {} bytes", answer.len());
+    handle.stop();
+    engine.join().unwrap().unwrap();
 }
 
 #[test]
@@ -601,6 +612,22 @@ fn a_stop_waits_for_the_request_of_who_has_just_connected() {
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("hello"), "{answer}");
     server.stop().unwrap();
+}
+
+#[test]
+fn a_stop_loses_no_connection() {
+    // Which thread accepts the last ones, and which has stopped by then, is another each time.
+    for round in 0..20 {
+        let mut server = Server::start(options(2), hello);
+        let address = server.address;
+        let clients = [(); 2].map(|()| thread::spawn(move || while TcpStream::connect(address).is_ok() {}));
+        while server.handle.counters().accepted == 0 {
+            thread::yield_now();
+        }
+        server.stop().unwrap();
+        clients.map(|client| client.join().unwrap());
+        assert_eq!(server.handle.counters().open, 0, "round {round}: nobody has looked at a connection again");
+    }
 }
 
 #[test]
