@@ -29,7 +29,7 @@ pub fn run(run: &Run) -> Result<Findings> {
     let medians: Vec<(u32, f64)> = rounds.into_iter().map(|(layers, times)| (layers, median(times))).collect();
     let &(_, alone) = medians.first().context("no rounds")?;
     let mut text = String::from(
-        "Time of one exchange (environ, call, all parts of the reply), and what each layer adds. A layer sets a header of its \
+        "CPU time of one exchange (environ, call, all parts of the reply), and what each layer adds. A layer sets a header of its \
          own and is called through `dyn App`.\n\n| layers | ns an exchange | ns a layer |\n| --: | --: | --: |\n",
     );
     for &(layers, nanoseconds) in &medians {
