@@ -31,6 +31,13 @@ use crate::turn::{Ready, Tally, Turn, Worker};
 /// How often connections are looked through for those whose time is up.
 pub(crate) const SWEEP: Duration = Duration::from_millis(250);
 
+/// How many connections of a listener are accepted before those that are open have their turn again.
+const ACCEPTED: usize = 256;
+
+/// How many are accepted at the end: what a listener's queue holds. More would be those that come only then, perhaps
+/// without end.
+const QUEUED: usize = 4096;
+
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
 
@@ -148,7 +155,7 @@ impl Reactor {
 
     /// Stops to accept connections, for good: those that wait in a queue are the last.
     fn retire(self: &Arc<Reactor>, pool: &Pool) {
-        self.accept(pool, |_| true);
+        self.accept(pool, QUEUED, |_| true);
         self.pause();
         let listeners = std::mem::take(&mut self.lock().listeners);
         drop(listeners);
@@ -321,7 +328,9 @@ impl Reactor {
             return Ok((queued, now));
         }
         if accepting {
-            self.accept(pool, |number| events.iter().any(|event| event.data.u64() == LISTENERS - number as u64));
+            self.accept(pool, ACCEPTED, |number| {
+                events.iter().any(|event| event.data.u64() == LISTENERS - number as u64)
+            });
         }
         if is_due {
             self.sweep(pool, now);
@@ -329,11 +338,14 @@ impl Reactor {
         Ok((self.lock().slots.queued(), now))
     }
 
-    /// Accepts what waits in the queues of some listeners.
-    fn accept(self: &Arc<Reactor>, pool: &Pool, concerns: impl Fn(usize) -> bool) {
+    /// Accepts what waits in the queues of some listeners, up to `most` of each.
+    fn accept(self: &Arc<Reactor>, pool: &Pool, most: usize, concerns: impl Fn(usize) -> bool) {
         let listeners = self.lock().listeners.clone();
         for (number, (listener, service)) in listeners.iter().zip(&self.shared.services).enumerate() {
-            while concerns(number) {
+            if !concerns(number) {
+                continue;
+            }
+            for _ in 0..most {
                 if !self.shared.has_room() {
                     // The listener's queue keeps the others until there is room.
                     return self.pause();
