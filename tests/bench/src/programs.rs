@@ -100,6 +100,13 @@ pub fn version(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&text).lines().next()?.trim().to_owned())
 }
 
+/// Where callgrind's files are kept.
+pub fn profiles() -> Result<PathBuf> {
+    let folder = target()?.join("profiles");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
 fn output_folder() -> Result<PathBuf> {
     let folder = target()?.join("programs");
     std::fs::create_dir_all(&folder)?;

@@ -44,7 +44,7 @@ pub fn run(run: &Run) -> Result<Findings> {
             eprintln!("{what}: {}", server.name);
             let counted = difference(|requests| {
                 let start = Start { address: free_address()?, ..Start::default() };
-                let (command, output) = callgrind(&server.command(&start));
+                let (command, output) = callgrind(&server.command(&start), &format!("{what} {}", server.name))?;
                 let server = Server::start(command, start.address, run.cores.server)?;
                 exchange(start.address, &http::get(start.address, "/"), http::is_complete, batch, requests)?;
                 total(server, &output)
@@ -59,7 +59,7 @@ pub fn run(run: &Run) -> Result<Findings> {
             difference(|requests| {
                 let mut command = Command::new(&program);
                 command.args((peer.arguments)(128, 1));
-                let (command, output) = callgrind(&command);
+                let (command, output) = callgrind(&command, &format!("fastcgi {}", peer.name))?;
                 let server = Server::start_listening(command, run.cores.server)?;
                 let complete = |received: &[u8]| matches!(fastcgi::parse(received), Ok(Some(_)));
                 exchange(server.address, &fastcgi::request(), complete, 1, requests)?;
@@ -74,7 +74,7 @@ pub fn run(run: &Run) -> Result<Findings> {
             "CGI, the whole process",
             peer.name,
             (peer.command)().and_then(|command| {
-                let (mut command, output) = callgrind(&cgi::command(&command)?);
+                let (mut command, output) = callgrind(&cgi::command(&command)?, &format!("cgi {}", peer.name))?;
                 command.envs(cgi::VARIABLES.iter().copied());
                 let ended = command.output()?;
                 ensure!(ended.stdout.ends_with(b"Hello, world!"), "does not answer with Hello, world!");
@@ -93,16 +93,13 @@ fn difference(count: impl Fn(usize) -> Result<u64>) -> Result<u64> {
     Ok(twice.saturating_sub(once) / REQUESTS as u64)
 }
 
-/// A command under callgrind, and the file that it writes.
-fn callgrind(command: &Command) -> (Command, PathBuf) {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let output = std::env::temp_dir().join(format!("wgi-bench-callgrind-{}-{number}", std::process::id()));
+/// A command under callgrind, and the file that it writes. That stays, for `callgrind_annotate`.
+fn callgrind(command: &Command, what: &str) -> Result<(Command, PathBuf)> {
+    let output = programs::profiles()?.join(what.replace([' ', ','], "-"));
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--quiet"]).arg(format!("--callgrind-out-file={}", output.display()));
     valgrind.arg(command.get_program()).args(command.get_args());
-    (valgrind, output)
+    Ok((valgrind, output))
 }
 
 /// Sends so many requests, in batches, each of which is answered before the next is sent.
@@ -142,7 +139,6 @@ fn total(server: Server, output: &Path) -> Result<u64> {
 
 fn summary(output: &Path) -> Result<u64> {
     let text = fs::read_to_string(output).context("callgrind wrote nothing")?;
-    fs::remove_file(output)?;
     let line = text.lines().find_map(|line| line.strip_prefix("totals:").or(line.strip_prefix("summary:")));
     Ok(line.context("callgrind wrote no sum")?.trim().parse()?)
 }
