@@ -1,8 +1,9 @@
 //! The monitor: notices a leader that is held up in an application, and gives its reactor to another thread.
 //!
 //! It looks at each reactor again and again while there is work. A leader that is in the same turn as at the last look
-//! is held up: at once where its thread sleeps (it waits for a database, a lock, a timer), after [`SLICE`] where its
-//! thread runs or would run, for then it computes, or the machine is busy with something else.
+//! is held up at once where its thread sleeps (it waits for a database, a lock, a timer). Where its thread runs or would
+//! run, it is held up after [`SLICE`] of time on a processor: then it computes. One that is waiting for a processor is
+//! not, for another thread would have to wait for it too.
 //!
 //! A look costs little but is not free, so how often it looks goes by what it has seen: applications that were slow
 //! will be slow again, and those of a server that never were most likely will not.
@@ -27,7 +28,7 @@ const CAREFUL_FOR: Duration = Duration::from_secs(10);
 const ALERT: Duration = Duration::from_micros(50);
 const ALERT_FOR: Duration = Duration::from_millis(25);
 
-/// How long a turn may compute before others get their own.
+/// How much time on a processor a turn may take before others get their own.
 const SLICE: Duration = Duration::from_millis(5);
 
 /// After how many looks without a turn the monitor rests until there is one.
@@ -45,12 +46,13 @@ pub(crate) struct Monitor {
 #[derive(Clone, Copy)]
 struct Seen {
     turn: Option<u64>,
-    since: Instant,
+    /// The time that its thread had been on a processor when it was found running.
+    ran: Option<Duration>,
 }
 
 impl Monitor {
     pub(crate) fn new(pool: Arc<Pool>) -> Monitor {
-        let seen = vec![Seen { turn: None, since: Instant::now() }; pool.reactors.len()];
+        let seen = vec![Seen { turn: None, ran: None }; pool.reactors.len()];
         Monitor { pool, seen, held_up: None }
     }
 
@@ -60,9 +62,8 @@ impl Monitor {
         let mut quiet = 0;
         while !self.pool.is_over() {
             thread::sleep(self.pause());
-            let now = Instant::now();
             for number in 0..self.seen.len() {
-                self.look(number, now);
+                self.look(number);
             }
             let before = std::mem::replace(&mut turns, self.turns());
             let busy = turns != before || self.seen.iter().any(|seen| seen.turn.is_some());
@@ -82,20 +83,26 @@ impl Monitor {
         }
     }
 
-    fn look(&mut self, number: usize, now: Instant) {
-        let Seen { turn, since } = self.seen[number];
+    fn look(&mut self, number: usize) {
+        let turn = self.seen[number].turn;
         let reactor = &self.pool.reactors[number];
         let (current, leader) = reactor.turn();
         if current.is_none() || current != turn {
-            self.seen[number] = Seen { turn: current, since: now };
+            self.seen[number] = Seen { turn: current, ran: None };
             return;
         }
-        if now.duration_since(since) < SLICE && runs(leader) {
-            return;
+        let computes = runs(leader);
+        if computes && let Some(now) = time_on_processor(leader) {
+            let since = *self.seen[number].ran.get_or_insert(now);
+            if now.saturating_sub(since) < SLICE {
+                return;
+            }
         }
         if reactor.depose(turn) {
             self.seen[number].turn = None;
-            self.held_up = Some(now);
+            if !computes {
+                self.held_up = Some(Instant::now());
+            }
             if let Err(error) = self.pool.assign(number) {
                 tracing::error!("no thread could be started: {error}");
             }
@@ -127,4 +134,11 @@ fn runs(thread: i32) -> bool {
     // The name in front of the state is in parentheses, and may hold any byte.
     let state = stat.iter().rposition(|&byte| byte == b')').and_then(|end| stat.get(end + 2));
     state == Some(&b'R')
+}
+
+/// How long a thread of this process has been on a processor (`/proc/pid/schedstat`, field 1, in nanoseconds), where the
+/// system tells.
+fn time_on_processor(thread: i32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    stat.split(' ').next()?.parse().map(Duration::from_nanos).ok()
 }
