@@ -277,10 +277,18 @@ impl Field {
 
 /// Appends the fields as variables, each name once.
 fn push_fields(fields: &[Header<'_>], vars: &mut Vars) {
+    let repeats = Repeats::of(fields);
     for (index, field) in fields.iter().enumerate() {
+        if !Field::of(field.name).is_variable() {
+            continue;
+        }
+        if !repeats.may_have(field.name) {
+            vars.push_field(field.name.as_bytes(), field.value);
+            continue;
+        }
         let is_same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(field.name);
         let (before, behind) = fields.split_at(index);
-        if !Field::of(field.name).is_variable() || before.iter().any(|other| is_same(&other)) {
+        if before.iter().any(|other| is_same(&other)) {
             continue;
         }
         // The rest of a list is joined in a block of its own, for repeats are rare.
@@ -291,6 +299,46 @@ fn push_fields(fields: &[Header<'_>], vars: &mut Vars) {
             value.to_mut().extend_from_slice(other.value);
         }
         vars.push_field(field.name.as_bytes(), &value);
+    }
+}
+
+/// Which names may stand more than once: a filter, so that not every name is compared with every other. It errs only by
+/// saying that one may.
+struct Repeats {
+    seen: [u64; Repeats::WORDS],
+    again: [u64; Repeats::WORDS],
+}
+
+impl Repeats {
+    const WORDS: usize = 16;
+
+    /// Fewer fields than this are compared sooner than filtered.
+    const WORTH_IT: usize = 16;
+
+    fn of(fields: &[Header<'_>]) -> Repeats {
+        if fields.len() < Repeats::WORTH_IT {
+            return Repeats { seen: [0; Repeats::WORDS], again: [u64::MAX; Repeats::WORDS] };
+        }
+        let mut repeats = Repeats { seen: [0; Repeats::WORDS], again: [0; Repeats::WORDS] };
+        for field in fields {
+            let (word, bit) = Repeats::place(field.name);
+            repeats.again[word] |= repeats.seen[word] & bit;
+            repeats.seen[word] |= bit;
+        }
+        repeats
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        let (word, bit) = Repeats::place(name);
+        self.again[word] & bit != 0
+    }
+
+    /// Where a name has its bit: FNV-1a of it in lower case.
+    fn place(name: &str) -> (usize, u64) {
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+        });
+        ((hash >> 6) as usize % Repeats::WORDS, 1 << (hash % 64))
     }
 }
 

@@ -445,3 +445,15 @@ fn https_is_told() {
     assert!(vars.contains(&("HTTPS".into(), "on".into())));
     assert!(vars.contains(&("REQUEST_SCHEME".into(), "https".into())));
 }
+
+/// Every field is there once, in order, however many there are and whichever are repeated.
+#[test]
+fn many_fields_with_repeats_among_them() {
+    let names: Vec<String> = (0..90).map(|number| format!("X-Field-{}", number % 80)).collect();
+    let fields: String = names.iter().enumerate().map(|(at, name)| format!("{name}: {at}\r\n")).collect();
+    let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    for number in 0..80 {
+        let expected = if number < 10 { format!("{number}, {}", number + 80) } else { number.to_string() };
+        assert_eq!(var(&input, &format!("HTTP_X_FIELD_{number}")).unwrap(), expected);
+    }
+}
