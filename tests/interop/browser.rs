@@ -1,14 +1,15 @@
 //! Headless Chromium, driven over WebDriver (W3C), clicks through the bookshelf: over plain HTTP, and behind nginx and
 //! FastCGI below a prefix.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wgi_conformance::client::{Connection, Response};
+use wgi_conformance::client::{Connection, PATIENCE, Response};
 
 use crate::nginx;
 use crate::process::{Place, Process, find, free_port, skipped};
@@ -90,7 +91,7 @@ fn driver(test: &str) -> Option<PathBuf> {
     driver
 }
 
-/// Builds the example, and starts a copy of it with a database of its own.
+/// Builds the example, and starts it with a database of its own.
 fn bookshelf(place: &Place, arguments: &[&str]) -> io::Result<Process> {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--package", "wgi-examples", "--bin", "bookshelf", "--message-format", "json"])
@@ -101,8 +102,7 @@ fn bookshelf(place: &Place, arguments: &[&str]) -> io::Result<Process> {
         Some(message.get("executable")?.as_str()?.to_owned())
     });
     let executable = executable.ok_or_else(|| io::Error::other(String::from_utf8_lossy(&built.stderr).into_owned()))?;
-    fs::copy(executable, place.path("bookshelf"))?;
-    let mut command = Command::new(place.path("bookshelf"));
+    let mut command = Command::new(executable);
     Process::start(place, "bookshelf", command.args(arguments).env("BOOKSHELF_DB", place.path("books.sqlite3")))
 }
 
@@ -154,9 +154,18 @@ impl Browser {
         string(self.step("GET", &format!("{}/text", self.element(selector)), &Value::Null))
     }
 
-    /// Clicks with the mouse, and waits for the page behind a link.
+    /// Clicks with the mouse, and waits for the page behind a link or button: until the mark that the old one was given
+    /// is gone and the new one is complete.
     fn click(&self, selector: &str) {
+        self.script("window.left = true");
         self.step("POST", &format!("{}/click", self.element(selector)), &json!({}));
+        let arrived = json!({ "script": "return !window.left && document.readyState === 'complete'", "args": [] });
+        let start = Instant::now();
+        // In between two pages there is none to ask.
+        while self.call("POST", "/execute/sync", &arrived) != Ok(Value::Bool(true)) {
+            assert!(start.elapsed() < PATIENCE, "a click on {selector} leads nowhere");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Replaces the text of a field, key by key.
