@@ -186,13 +186,10 @@ impl Connection {
     }
 
     fn wait_for_request(&mut self, turn: &mut Turn<'_>) -> Flow {
-        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-        match wire.outbox.flush(&wire.socket) {
-            Ok(Flushed::All) => {}
-            Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
-            Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
-            Err(_) => return Flow::Stop(Verdict::Close),
+        if let Flow::Stop(verdict) = self.send_all(turn) {
+            return Flow::Stop(verdict);
         }
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         if let Some(deadline) = wire.body_deadline() {
             return self.wait_until(deadline, turn);
         }
@@ -466,13 +463,23 @@ impl Connection {
             self.stage = Stage::Closing;
         }
         if turn.is_spent() && keep {
-            match wire.outbox.flush(&wire.socket) {
-                Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
-                Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
-                Err(_) => return Flow::Stop(Verdict::Close),
-            }
+            return match self.send_all(turn) {
+                Flow::On => Flow::Stop(Verdict::Again),
+                stop => stop,
+            };
         }
         Flow::On
+    }
+
+    /// Sends all that is in the outbox; stops where that has to wait.
+    fn send_all(&mut self, turn: &Turn<'_>) -> Flow {
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
+        match wire.outbox.flush(&wire.socket) {
+            Ok(Flushed::All) => Flow::On,
+            Ok(Flushed::Part) => Flow::Stop(Verdict::Again),
+            Ok(Flushed::Blocked) => wait_to_send(wire, &self.options, turn.now),
+            Err(_) => Flow::Stop(Verdict::Close),
+        }
     }
 
     /// The peer does not read as fast as the application answers: the connection parks with its body.
@@ -543,13 +550,10 @@ impl Connection {
     // The end of the connection.
 
     fn close(&mut self, turn: &mut Turn<'_>) -> Flow {
-        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-        match wire.outbox.flush(&wire.socket) {
-            Ok(Flushed::All) => {}
-            Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
-            Ok(Flushed::Blocked) => return wait_to_send(wire, &self.options, turn.now),
-            Err(_) => return Flow::Stop(Verdict::Close),
+        if let Flow::Stop(verdict) = self.send_all(turn) {
+            return Flow::Stop(verdict);
         }
+        let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         let unread = !wire.inbox.is_empty() || wire.readable || wire.leaves_unread || !wire.codec.is_idle();
         if wire.ended || !unread {
             return Flow::Stop(Verdict::Close);
