@@ -5,7 +5,11 @@
 //! a panic is an error; the body is dropped once. A server calls [`Reply::call`] and sends what
 //! [`Reply::poll_part`] gives. It does no I/O, keeps no time and knows no protocol.
 //!
+//! What front-ends send in place of a request is put in order by [`meta_variables`].
+//!
 //! Source: spec clause 7.
+
+pub mod meta_variables;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

@@ -1,12 +1,21 @@
 //! The meta-variables of RFC 3875 §4.1 as the environ that every other host would give.
 //!
 //! Everything is taken over as it is; then the few variables that servers are known to send in another form, or not
-//! at all, are set right.
+//! at all, are set right. What holds for every server is in [`meta_variables`]; what does not:
+//!
+//! - The environment of a process has no name twice, and holds more than meta-variables: what could be none is left out,
+//!   and refuses nothing.
+//! - `SCRIPT_NAME` and `PATH_INFO` are taken for what they are, for the server found the script by them.
+//! - `HTTPS` that is there and not `on` overrules `REQUEST_SCHEME`. A small server has no port of its own: the one of
+//!   `HTTP_HOST` is its; and where it says nothing of the request's protocol, that is `HTTP/1.0`.
+//! - A `REMOTE_ADDR` that is no address is left as it is: the server is on this machine, and it is for its log.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 
+use wgi::authority::is_port;
+use wgi::server::meta_variables::{self, divide, is_absent, is_method, is_withheld, split_port};
 use wgi::{Error, Gateway, PeerError, Scheme, StatusCode, Vars};
 
 /// The variables, the `wgi.*` variables, and the length of the body in bytes; or why the request is refused, which
@@ -17,37 +26,11 @@ pub(crate) struct Request {
     pub(crate) body: Result<u64, Error>,
 }
 
-/// Variables that are left out where they are empty, as a server's way to say that there is no such thing. The fields are
-/// those that Python's http.server gives empty when a request has none.
-const OPTIONAL: [&[u8]; 11] = [
-    b"AUTH_TYPE",
-    b"CONTENT_LENGTH",
-    b"CONTENT_TYPE",
-    b"HTTP_COOKIE",
-    b"HTTP_REFERER",
-    b"HTTP_USER_AGENT",
-    b"PATH_TRANSLATED",
-    b"REMOTE_ADDR",
-    b"REMOTE_HOST",
-    b"REMOTE_IDENT",
-    b"REMOTE_USER",
-];
-
-/// Header fields that never become variables of an application: HTTP_PROXY would be taken for the program's own
-/// configuration (CVE-2016-5385), those of the content have variables of their own (RFC 3875 §4.1.18), and the
-/// connection is the server's.
-const FORBIDDEN: [&[u8]; 10] = [
-    b"HTTP_PROXY",
-    b"HTTP_CONTENT_LENGTH",
-    b"HTTP_CONTENT_TYPE",
-    b"HTTP_CONNECTION",
-    b"HTTP_KEEP_ALIVE",
-    b"HTTP_PROXY_CONNECTION",
-    b"HTTP_TE",
-    b"HTTP_TRAILER",
-    b"HTTP_TRANSFER_ENCODING",
-    b"HTTP_UPGRADE",
-];
+/// Whether a variable is left out where it is empty, as a server's way to say that there is no such thing. Beside those
+/// that every server's are: REMOTE_ADDR, and the fields that Python's http.server gives empty when a request has none.
+fn is_left_empty(name: &[u8]) -> bool {
+    matches!(name, b"HTTP_COOKIE" | b"HTTP_REFERER" | b"HTTP_USER_AGENT" | b"REMOTE_ADDR")
+}
 
 pub(crate) fn request(environment: impl IntoIterator<Item = (OsString, OsString)>, max_body: u64) -> Request {
     let mut vars = Vars::with_capacity(2048);
@@ -57,8 +40,8 @@ pub(crate) fn request(environment: impl IntoIterator<Item = (OsString, OsString)
         is_chunked |= name == b"HTTP_TRANSFER_ENCODING";
         let is_left_out = name.is_empty()
             || name.contains(&b'=')
-            || FORBIDDEN.contains(&name)
-            || (value.is_empty() && OPTIONAL.contains(&name));
+            || is_withheld(name)
+            || (value.is_empty() && (is_left_empty(name) || (is_absent(name, value) && name != b"HTTPS")));
         if !is_left_out {
             vars.push(name, value);
         }
@@ -82,29 +65,20 @@ pub(crate) fn request(environment: impl IntoIterator<Item = (OsString, OsString)
 
 /// SCRIPT_NAME without a slash at its end, PATH_INFO with one at its start; the URL that they make stays the same.
 fn set_path(vars: &mut Vars) {
-    let sent = vars.get("SCRIPT_NAME").unwrap_or_default();
-    let end = sent.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
-    let script_name = rooted(&sent[..end]);
-    let path_info = vars.get("PATH_INFO").unwrap_or_default();
+    let (script_name, path_info) =
+        (vars.get("SCRIPT_NAME").unwrap_or_default(), vars.get("PATH_INFO").unwrap_or_default());
     let is_asterisk = path_info == b"*" && vars.get("REQUEST_METHOD") == Some(b"OPTIONS");
-    let path_info = match path_info {
-        // The slash that the script's name had at its end, or that of the root.
-        b"" if end < sent.len() || script_name.is_empty() => b"/".to_vec(),
-        path if is_asterisk => path.to_vec(),
-        path => rooted(path),
+    let (script_name, path_info) = match divide(script_name, path_info) {
+        (script_name, _) if is_asterisk => (script_name, Cow::Borrowed(path_info)),
+        // The root.
+        (script_name, path_info) if script_name.is_empty() && path_info.is_empty() => (script_name, b"/"[..].into()),
+        divided => divided,
     };
+    let (script_name, path_info) = (script_name.into_owned(), path_info.into_owned());
     for (name, value) in [("SCRIPT_NAME", script_name), ("PATH_INFO", path_info)] {
         if vars.get(name) != Some(&value) {
             vars.set(name, value);
         }
-    }
-}
-
-/// A path with a slash at its start, unless it is empty.
-fn rooted(path: &[u8]) -> Vec<u8> {
-    match path {
-        b"" | [b'/', ..] => path.to_vec(),
-        path => [b"/", path].concat(),
     }
 }
 
@@ -126,12 +100,15 @@ fn set_scheme(vars: &mut Vars) -> Scheme {
 fn set_server(vars: &mut Vars, scheme: Scheme) {
     let (host, port) = split_port(vars.get("HTTP_HOST").unwrap_or_default());
     let host = if host.is_empty() { b"localhost" } else { host }.to_vec();
-    let port = number(port).unwrap_or(scheme.default_port());
+    let port = match port.filter(|port| is_port(port)) {
+        Some(port) => port.to_vec(),
+        None => itoa::Buffer::new().format(scheme.default_port()).into(),
+    };
     if vars.get("SERVER_NAME").unwrap_or_default().is_empty() {
         vars.set("SERVER_NAME", host);
     }
-    if number::<u16>(vars.get("SERVER_PORT").unwrap_or_default()).is_none() {
-        vars.set("SERVER_PORT", itoa::Buffer::new().format(port));
+    if !vars.get("SERVER_PORT").is_some_and(is_port) {
+        vars.set("SERVER_PORT", port);
     }
     // A server-side include has `INCLUDED` here.
     if !vars.get("SERVER_PROTOCOL").unwrap_or_default().starts_with(b"HTTP/") {
@@ -149,28 +126,20 @@ fn set_server(vars: &mut Vars, scheme: Scheme) {
     }
 }
 
-/// REMOTE_ADDR as an address alone: some servers put the port behind it, or brackets around it.
+/// REMOTE_ADDR as an address alone.
 fn set_peer(vars: &mut Vars) {
-    let Some(text) = vars.get("REMOTE_ADDR").and_then(|value| std::str::from_utf8(value).ok()) else { return };
-    let (address, port) = match text.parse::<SocketAddr>() {
-        Ok(address) => (address.ip(), Some(address.port())),
-        Err(_) => match text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) => (address, None),
-            Err(_) => return,
-        },
-    };
-    let plain = address.to_canonical().to_string();
-    if plain != text {
-        vars.set("REMOTE_ADDR", plain);
-    }
+    let sent = vars.get("REMOTE_ADDR").unwrap_or_default();
+    let remote = meta_variables::remote(sent);
+    let Some(address) = remote.address.filter(|address| **address != *sent) else { return };
+    let (address, port) = (address.into_owned(), remote.port.map(<[u8]>::to_vec));
+    vars.set("REMOTE_ADDR", address);
     if let Some(port) = port.filter(|_| vars.get("REMOTE_PORT").is_none()) {
-        vars.push("REMOTE_PORT", itoa::Buffer::new().format(port));
+        vars.push("REMOTE_PORT", port);
     }
 }
 
 fn check_method(vars: &Vars) -> Result<(), Error> {
-    let method = vars.get("REQUEST_METHOD").unwrap_or_default();
-    if method.is_empty() || !method.iter().all(|&byte| is_token_char(byte)) {
+    if !vars.get("REQUEST_METHOD").is_some_and(is_method) {
         return Err(Error::refused(StatusCode::BAD_REQUEST, "REQUEST_METHOD is missing or no method"));
     }
     Ok(())
@@ -186,28 +155,10 @@ fn body_length(vars: &Vars, is_chunked: bool, max_body: u64) -> Result<u64, Erro
             false => Ok(0),
         };
     };
-    let length = number::<u64>(value)
+    let length = meta_variables::content_length(value)
         .ok_or_else(|| Error::refused(StatusCode::BAD_REQUEST, "CONTENT_LENGTH is no decimal number of 64 bits"))?;
     if length > max_body {
         return Err(PeerError::TooLarge { limit: max_body }.into());
     }
     Ok(length)
-}
-
-/// Decimal digits alone: no sign, no space, not nothing.
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
-}
-
-/// The host and the port of a Host field; an empty port where there is none.
-fn split_port(host: &[u8]) -> (&[u8], &[u8]) {
-    match host.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !host[colon..].contains(&b']') => (&host[..colon], &host[colon + 1..]),
-        _ => (host, b""),
-    }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

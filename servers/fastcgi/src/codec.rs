@@ -11,10 +11,10 @@ use std::mem;
 use std::sync::Arc;
 
 use wgi::server::Framing;
+use wgi::server::meta_variables::{Normal, normalise};
 use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode, Vars};
 use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id, Request, RequestBody};
 
-use crate::environ;
 use crate::record::{
     ABORT_REQUEST, AUTHORIZER, BEGIN_REQUEST, BeginRequest, EndRequest, GET_VALUES, GET_VALUES_RESULT, HEADER_LEN,
     Header, KEEP_CONN, MAX_LENGTH, NULL_REQUEST_ID, OVERLOADED, PARAMS, REQUEST_COMPLETE, RESPONDER, STDERR, STDIN,
@@ -261,12 +261,12 @@ impl FastCgiCodec {
         let Stage::Params(params) = &mut open.stage else { return Err(malformed("PARAMS behind the end of PARAMS")) };
         let vars = Vars::from_block(mem::take(params))
             .map_err(|error| Error::refused(StatusCode::BAD_REQUEST, format!("a malformed PARAMS stream: {error}")))?;
-        let normal = match environ::normalise(vars, self.settings.script_name.as_deref()) {
+        let normal = match normalise(vars, self.settings.mount.as_ref()) {
             Ok(normal) => normal,
             Err(error) => return Ok((self.turn_away(index, error, out)?, 0)),
         };
-        let environ::Normal { mut vars, scheme, length } = normal;
-        let mut body = match length {
+        let Normal { mut vars, scheme, content_length } = normal;
+        let mut body = match content_length {
             Some(0) => RequestBody::None,
             Some(length) => RequestBody::Length(length),
             None => RequestBody::Unknown,

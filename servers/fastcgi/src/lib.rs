@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | records | `record.rs` |
 //! | what they mean for the requests that are open | `codec.rs` |
-//! | the variables become the environ that HTTP would give | `environ.rs`, `path.rs`, `host.rs`, `repeats.rs` |
+//! | the variables become the environ that HTTP would give | [`wgi::server::meta_variables`] |
 //! | the reply | `codec.rs`, `reply.rs` |
 //! | what the web server asks about the application | `values.rs` |
 //!
@@ -18,17 +18,14 @@
 //! Source: FastCGI specification 1.0; RFC 3875 for the variables and the form of the response.
 
 mod codec;
-mod environ;
-mod host;
-mod path;
 pub mod record;
-mod repeats;
 mod reply;
 mod settings;
 mod values;
 
 use std::sync::Arc;
 
+use wgi::server::meta_variables::Mount;
 use wgi_engine::{Codec, ConnectionInfo, Protocol};
 
 use crate::codec::FastCgiCodec;
@@ -78,8 +75,7 @@ impl FastCgi {
     /// the web server says of them. Without it, they are what the web server says, with the known oddities of each put
     /// right.
     pub fn script_name(mut self, path: impl AsRef<[u8]>) -> FastCgi {
-        let path = path::without_slash(path.as_ref());
-        self.settings_mut().script_name = Some(path.to_vec());
+        self.settings_mut().mount = Some(Mount::at(path));
         self
     }
 

@@ -1,5 +1,7 @@
 //! What a deployer can set.
 
+use wgi::server::meta_variables::Mount;
+
 /// The limits of a connection, and where the application is mounted.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -9,12 +11,12 @@ pub(crate) struct Settings {
     pub(crate) max_requests: usize,
     /// What a query for FCGI_MAX_CONNS and FCGI_MAX_REQS gets.
     pub(crate) max_connections: usize,
-    /// The decoded path of the application, without a slash at its end.
-    pub(crate) script_name: Option<Vec<u8>>,
+    /// Where the application is mounted, if the deployer says so.
+    pub(crate) mount: Option<Mount>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { max_params: 64 * 1024, max_requests: 64, max_connections: 50_000, script_name: None }
+        Settings { max_params: 64 * 1024, max_requests: 64, max_connections: 50_000, mount: None }
     }
 }

@@ -1,31 +1,63 @@
 //! Where the application is mounted, and what is left of the path: `SCRIPT_NAME` and `PATH_INFO`, percent-decoded.
-//!
-//! The first rule that fits decides:
-//!
-//! 1. A mount point that was set ([`FastCgi::script_name`](crate::FastCgi::script_name)) is the truth: the path is
-//!    that of `REQUEST_URI`, decoded. Outside of the mount point, `SCRIPT_NAME` is empty.
-//! 2. `*` (of `OPTIONS *`) is `PATH_INFO`.
-//! 3. Neither `SCRIPT_NAME` nor `PATH_INFO` (an Authorizer gets none, FastCGI specification §6.3): the path of
-//!    `REQUEST_URI` is `PATH_INFO`.
-//! 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi). By `ProxyPass` it ends with the path that the
-//!    application is asked for, and `SCRIPT_NAME` is the whole path: what that has in front is the mount point. By
-//!    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file, which is an accident:
-//!    the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root.
-//! 5. No `PATH_INFO`, and nginx or HAProxy by `SERVER_SOFTWARE`, or no `SCRIPT_FILENAME` either: `SCRIPT_NAME` is the
-//!    whole path, for nobody was told to split it. The mount point is the root.
-//! 6. Both are the same, and the request's path is too short to be both of them (nginx with
-//!    `fastcgi_param PATH_INFO $fastcgi_script_name`): the mount point is the root.
-//! 7. They are as they were sent: mod_fcgid, lighttpd, Caddy, and every server that was told where to split.
-//!
-//! These rules compare what the server sent with itself. What a client can write into its request moves the line
-//! between `SCRIPT_NAME` and `PATH_INFO` in none of them, but for the path that it asks for. A slash at the end of
-//! `SCRIPT_NAME` belongs to `PATH_INFO`.
 
 use std::borrow::Cow;
 
-use wgi::{Error, percent};
+use crate::{Error, percent};
 
-use crate::environ::{Sent, refused};
+use super::refused;
+use super::sent::Sent;
+
+/// Where the application is mounted, by the word of the deployer: a decoded path, empty for the root.
+///
+/// With or without it, `SCRIPT_NAME` and `PATH_INFO` are found by rules, of which the first that fits decides:
+///
+/// 1. A mount point that was set is the truth: the path is that of `REQUEST_URI`, decoded. Outside of the mount point,
+///    `SCRIPT_NAME` is empty.
+/// 2. `*` (of `OPTIONS *`) is `PATH_INFO`.
+/// 3. Neither `SCRIPT_NAME` nor `PATH_INFO` (an Authorizer gets none, FastCGI specification §6.3): the path of
+///    `REQUEST_URI` is `PATH_INFO`.
+/// 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi). By `ProxyPass` it ends with the path that the
+///    application is asked for, and `SCRIPT_NAME` is the whole path: what that has in front is the mount point. By
+///    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file, which is an accident:
+///    the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root.
+/// 5. No `PATH_INFO`, and nginx or HAProxy by `SERVER_SOFTWARE`, or no `SCRIPT_FILENAME` either: `SCRIPT_NAME` is the
+///    whole path, for nobody was told to split it. The mount point is the root.
+/// 6. Both are the same, and the request's path is too short to be both of them (nginx with
+///    `fastcgi_param PATH_INFO $fastcgi_script_name`): the mount point is the root.
+/// 7. They are as they were sent: mod_fcgid, lighttpd, Caddy, and every server that was told where to split.
+///
+/// These rules compare what the server sent with itself. What a client can write into its request moves the line
+/// between `SCRIPT_NAME` and `PATH_INFO` in none of them, but for the path that it asks for. A slash at the end of
+/// `SCRIPT_NAME` belongs to `PATH_INFO`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Without a slash at its end.
+    path: Vec<u8>,
+}
+
+impl Mount {
+    /// At this decoded path: `/shop`, or an empty one for the root. Slashes at its end are left out.
+    pub fn at(path: impl AsRef<[u8]>) -> Mount {
+        Mount { path: without_slash(path.as_ref()).to_vec() }
+    }
+}
+
+/// Puts the slash between `SCRIPT_NAME` and `PATH_INFO` where it belongs: at the front of `PATH_INFO` (spec clauses 4.7
+/// and 4.8). The URL that they make stays the same.
+///
+/// ```
+/// use wgi::server::meta_variables::divide;
+///
+/// let (script_name, path_info) = divide(b"/app/", b"cart");
+/// assert_eq!((&*script_name, &*path_info), (&b"/app"[..], &b"/cart"[..]));
+/// ```
+pub fn divide<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
+    let mount = without_slash(script_name);
+    match path_info {
+        b"" => (rooted(mount), Cow::Borrowed(script_name.get(mount.len()..).unwrap_or_default())),
+        path_info => (rooted(mount), rooted(path_info)),
+    }
+}
 
 /// Where the application is mounted, and the rest of the path.
 pub(crate) type Split<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
@@ -34,7 +66,7 @@ pub(crate) type Split<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 ///
 /// # Errors
 /// When REQUEST_URI is needed and is no target.
-pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result<Split<'a>, Error> {
+pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a Mount>) -> Result<Split<'a>, Error> {
     let script_name = sent.script_name.unwrap_or_default();
     let path_info = sent.path_info.unwrap_or_default();
     if let Some(mount) = mount {
@@ -42,7 +74,7 @@ pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result
             Some(uri) => uri_path(uri)?,
             None => concat(script_name, path_info),
         };
-        return Ok(below(mount, path));
+        return Ok(below(&mount.path, path));
     }
     if script_name == b"*" || path_info == b"*" {
         return Ok(at_root(Cow::Borrowed(b"*")));
@@ -65,7 +97,7 @@ pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a [u8]>) -> Result
     {
         return Ok(at_root(rooted(path_info)));
     }
-    Ok(tidy(script_name, path_info))
+    Ok(divide(script_name, path_info))
 }
 
 /// The application is at the root, where no path is `/`.
@@ -94,11 +126,11 @@ fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8]
     if path_info.is_empty() {
         if let Some(mount) = script_name.strip_suffix(&*asked) {
             let path = script_name.get(mount.len()..).unwrap_or_default();
-            return tidy(mount, path);
+            return divide(mount, path);
         }
         // `ProxyPass "/app" "fcgi://host"` asked for `/app`.
         if *asked == *b"/" {
-            return tidy(script_name, b"");
+            return divide(script_name, b"");
         }
     }
     if !path_info.is_empty() || is_below(sent.document_root) || is_below(sent.context_document_root) {
@@ -108,17 +140,8 @@ fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8]
     at_root(asked)
 }
 
-/// Puts the slash between SCRIPT_NAME and PATH_INFO where it belongs: at the front of PATH_INFO.
-fn tidy<'a>(script_name: &'a [u8], path_info: &'a [u8]) -> Split<'a> {
-    let mount = without_slash(script_name);
-    match path_info {
-        b"" => (rooted(mount), Cow::Borrowed(script_name.get(mount.len()..).unwrap_or_default())),
-        path_info => (rooted(mount), rooted(path_info)),
-    }
-}
-
 /// A path without the slashes at its end.
-pub(crate) fn without_slash(path: &[u8]) -> &[u8] {
+fn without_slash(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
     path.get(..end).unwrap_or(path)
 }

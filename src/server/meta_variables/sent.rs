@@ -1,69 +1,21 @@
-//! From a PARAMS stream to the environ that HTTP would have given: web servers differ in what they send.
-//!
-//! The block of pairs is taken over as it came. One pass over it finds what is to be mended; only where there is
-//! something, a second pass takes pairs out, and new ones are appended. The rules:
-//!
-//! **Path.** `SCRIPT_NAME` is where the application is mounted, `PATH_INFO` the rest: see `path.rs`.
-//!
-//! **Header fields.** A repeated one (nginx before 1.23, HAProxy) is joined with `, `, `Cookie` with `; ` (RFC 3875
-//! §4.1.18). Those of the connection go, and so do `HTTP_PROXY` (httpoxy), `HTTP_CONTENT_TYPE` and
-//! `HTTP_CONTENT_LENGTH`. Of any other variable the last one counts, as in every server that puts them into a map:
-//! that is how `fastcgi_param` behind an `include` replaces one of the file's.
-//!
-//! **The rest.** Empty variables that stand for absent ones go (`CONTENT_LENGTH`, `REMOTE_USER` and the like).
-//! `REMOTE_ADDR` and `SERVER_NAME` lose a port (HAProxy). `SERVER_NAME`, where it is empty or a pattern, is the host of
-//! `HTTP_HOST`. The scheme is https when `HTTPS` is there and not `off`, or when `REQUEST_SCHEME` says so; both then say
-//! the same. What has no value that could be put right is answered with 400: a method, a path, a length or a host that is
-//! none, and a NUL anywhere.
+//! One pass over the variables as they were sent: what matters is found, and what is to be mended is said.
 
-use std::net::IpAddr;
+use crate::authority::{self, is_port};
+use crate::{Error, Scheme, Vars};
 
-use wgi::authority::{self, is_port};
-use wgi::{Error, Scheme, StatusCode, Vars};
-
-use crate::host::{is_host, split_port, without_brackets};
-use crate::path::split_path;
-use crate::repeats::{Names, join_repeated};
-
-/// What is known of a request once its variables are in order.
-#[derive(Debug)]
-pub(crate) struct Normal {
-    pub(crate) vars: Vars,
-    pub(crate) scheme: Scheme,
-    /// `CONTENT_LENGTH`, where there is one.
-    pub(crate) length: Option<u64>,
-}
-
-/// Puts the variables of a request in order.
-///
-/// # Errors
-/// When this request cannot be served: its method, path, host or length is not one.
-pub(crate) fn normalise(mut vars: Vars, mount: Option<&[u8]>) -> Result<Normal, Error> {
-    let changes = match Sent::scan(&vars) {
-        sent if !sent.may_repeat => sent.changes(mount)?,
-        _ => {
-            vars = join_repeated(&vars);
-            Sent::scan(&vars).changes(mount)?
-        }
-    };
-    let Changes { new, has_unwanted, scheme, length } = changes;
-    if has_unwanted || !new.is_empty() {
-        vars.retain(|name, value| match name {
-            [b'H', b'T', b'T', b'P', b'_', field @ ..] => !is_unwanted(field),
-            name => !is_absent(name, value) && new.get(name).is_none(),
-        });
-        vars.extend(&new);
-    }
-    Ok(Normal { vars, scheme, length })
-}
+use super::form::{content_length, is_absent, is_foul, is_method, is_version, is_withheld_field};
+use super::host::{is_host, remote, split_port};
+use super::path::{Mount, split_path};
+use super::refused;
+use super::repeats::Names;
 
 /// What is to be changed.
-struct Changes {
+pub(crate) struct Changes {
     /// Variables that are new, or replace one that was sent.
-    new: Vars,
-    has_unwanted: bool,
-    scheme: Scheme,
-    length: Option<u64>,
+    pub(crate) new: Vars,
+    pub(crate) has_unwanted: bool,
+    pub(crate) scheme: Scheme,
+    pub(crate) content_length: Option<u64>,
 }
 
 /// The variables that matter here, as they were sent.
@@ -95,11 +47,11 @@ pub(crate) struct Sent<'a> {
     /// A name or value that no variable of a process could have.
     is_foul: bool,
     /// A name may stand twice. Then nothing else here is of use.
-    may_repeat: bool,
+    pub(crate) may_repeat: bool,
 }
 
 impl<'a> Sent<'a> {
-    fn scan(vars: &'a Vars) -> Sent<'a> {
+    pub(crate) fn scan(vars: &'a Vars) -> Sent<'a> {
         let mut sent = Sent::default();
         let (mut names, mut zeros) = (Names::new(), 0);
         for (name, value) in vars.iter() {
@@ -107,7 +59,7 @@ impl<'a> Sent<'a> {
             sent.is_foul |= name.is_empty();
             zeros += zeros_of_length(name.len()) + zeros_of_length(value.len());
             if let [b'H', b'T', b'T', b'P', b'_', field @ ..] = name {
-                sent.has_unwanted |= is_unwanted(field);
+                sent.has_unwanted |= is_withheld_field(field);
                 if field == b"HOST" {
                     sent.host = Some(value);
                 }
@@ -149,21 +101,24 @@ impl<'a> Sent<'a> {
         sent
     }
 
-    fn changes(&self, mount: Option<&[u8]>) -> Result<Changes, Error> {
+    pub(crate) fn changes(&self, mount: Option<&Mount>) -> Result<Changes, Error> {
         if self.is_foul {
             return Err(refused("a variable without a name, or with NUL in it"));
         }
         if self.host.is_some_and(|host| !host.is_empty() && authority::split(host).is_none()) {
             return Err(refused("Host is not a host"));
         }
-        let Some(method) = self.method.filter(|method| is_token(method)) else {
+        let Some(method) = self.method.filter(|method| is_method(method)) else {
             return Err(refused("REQUEST_METHOD is not a method"));
         };
         let (script_name, path_info) = split_path(self, mount)?;
         if *path_info == *b"*" && method != b"OPTIONS" {
             return Err(refused("only OPTIONS can be for * (RFC 9112 §3.2.4)"));
         }
-        let length = self.length.map(parse_length).transpose()?;
+        let content_length = match self.length {
+            Some(sent) => Some(content_length(sent).ok_or_else(|| refused("CONTENT_LENGTH is not a number"))?),
+            None => None,
+        };
         let scheme = self.scheme();
         let mut new = Vars::new();
         if self.script_name != Some(&*script_name) || self.path_info != Some(&*path_info) {
@@ -171,7 +126,7 @@ impl<'a> Sent<'a> {
             new.push("PATH_INFO", &path_info);
         }
         self.mend(scheme, &mut new);
-        Ok(Changes { new, has_unwanted: self.has_unwanted, scheme, length })
+        Ok(Changes { new, has_unwanted: self.has_unwanted, scheme, content_length })
     }
 
     /// `HTTPS=on` of Apache and nginx, or the scheme that nginx and others name.
@@ -225,20 +180,14 @@ impl<'a> Sent<'a> {
 
     fn mend_remote_addr(&self, new: &mut Vars) {
         let Some(sent) = self.remote_addr else { return };
-        let (address, port) = match sent {
-            // The client is a process of this machine (nginx, over a Unix socket).
-            b"unix:" => (&b"127.0.0.1"[..], None),
-            sent => split_port(sent),
-        };
-        let parsed = std::str::from_utf8(without_brackets(address)).ok().and_then(|text| text.parse::<IpAddr>().ok());
-        match parsed.map(|address| (address, address.to_canonical())) {
-            Some((address, canonical)) if address != canonical => new.push("REMOTE_ADDR", canonical.to_string()),
-            Some(_) if without_brackets(address) == sent => {}
-            Some(_) => new.push("REMOTE_ADDR", without_brackets(address)),
+        let remote = remote(sent);
+        match remote.address {
+            Some(address) if *address == *sent => {}
+            Some(address) => new.push("REMOTE_ADDR", address),
             // Never one that somebody may trust.
             None => new.push("REMOTE_ADDR", "0.0.0.0"),
         }
-        if let (Some(port), None) = (port.filter(|port| is_port(port)), self.remote_port) {
+        if let (Some(port), None) = (remote.port, self.remote_port) {
             new.push("REMOTE_PORT", port);
         }
     }
@@ -246,31 +195,6 @@ impl<'a> Sent<'a> {
 
 fn is_blank(value: Option<&[u8]>) -> bool {
     value.is_none_or(<[u8]>::is_empty)
-}
-
-/// A decimal number of bytes (RFC 9110 §8.6): nothing else may be taken for one.
-fn parse_length(value: &[u8]) -> Result<u64, Error> {
-    value
-        .iter()
-        .try_fold(0_u64, |length, &byte| {
-            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-            length.checked_mul(10)?.checked_add(digit)
-        })
-        .ok_or_else(|| refused("CONTENT_LENGTH is not a number"))
-}
-
-/// `HTTP/1.1`, or `HTTP/2` as some have it.
-fn is_version(protocol: &[u8]) -> bool {
-    match protocol.strip_prefix(b"HTTP/") {
-        Some([major]) => major.is_ascii_digit(),
-        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
-        _ => false,
-    }
-}
-
-/// `token` (RFC 9110 §5.6.2), which a method is.
-fn is_token(method: &[u8]) -> bool {
-    !method.is_empty() && method.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// How many bytes are zero: in runs of a length that a byte can count, so that the compiler takes many at once.
@@ -286,47 +210,4 @@ fn zeros_of_length(length: usize) -> usize {
     }
     let bytes = (length as u32).to_be_bytes();
     bytes.iter().skip(1).filter(|&&byte| byte == 0).count()
-}
-
-/// Whether it is a variable that no process could have.
-fn is_foul(name: &[u8], value: &[u8]) -> bool {
-    name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.contains(&0)
-}
-
-pub(crate) fn refused(reason: &'static str) -> Error {
-    Error::refused(StatusCode::BAD_REQUEST, reason)
-}
-
-/// Whether a header field must not be seen by an application: by its variable's name without `HTTP_`.
-fn is_unwanted(field: &[u8]) -> bool {
-    matches!(
-        field,
-        // A client's `Proxy` field is not a proxy to use (httpoxy).
-        b"PROXY"
-        // They have variables of their own (PEP 3333; RFC 3875 §4.1.18).
-        | b"CONTENT_TYPE" | b"CONTENT_LENGTH"
-        // The connection is the web server's (RFC 9110 §7.6.1), and the body is decoded.
-        | b"CONNECTION" | b"KEEP_ALIVE" | b"PROXY_CONNECTION" | b"TE" | b"TRAILER" | b"TRANSFER_ENCODING" | b"UPGRADE"
-    )
-}
-
-/// Whether a variable's value stands for its absence (RFC 3875 §4.1).
-fn is_absent(name: &[u8], value: &[u8]) -> bool {
-    match value {
-        b"" => matches!(
-            name,
-            b"AUTH_TYPE"
-                | b"CONTENT_LENGTH"
-                | b"CONTENT_TYPE"
-                | b"HTTPS"
-                | b"PATH_TRANSLATED"
-                | b"REMOTE_HOST"
-                | b"REMOTE_IDENT"
-                | b"REMOTE_PORT"
-                | b"REMOTE_USER"
-                | b"REQUEST_URI"
-        ),
-        [b'o' | b'O', b'f' | b'F', b'f' | b'F'] => name == b"HTTPS",
-        _ => false,
-    }
 }

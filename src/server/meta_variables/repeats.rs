@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use wgi::Vars;
+use crate::Vars;
 
 /// How many names are told apart without a table.
 const MOST: usize = 48;

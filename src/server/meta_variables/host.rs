@@ -1,0 +1,63 @@
+//! The host of a request and the address of its client, as web servers put them into several variables.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::authority::{self, is_port};
+
+/// What `REMOTE_ADDR` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote<'a> {
+    /// The address alone, in the form that it has elsewhere; `None` where there is none in it.
+    pub address: Option<Cow<'a, [u8]>>,
+    /// The number of a port that stood behind the address.
+    pub port: Option<&'a [u8]>,
+}
+
+/// Reads `REMOTE_ADDR` (spec clause 4.19): some servers put the port behind it, or brackets around it, or write an
+/// address of IPv4 as one of IPv6. `unix:` (nginx) is a process of this machine.
+///
+/// ```
+/// use wgi::server::meta_variables::remote;
+///
+/// let address = |sent| remote(sent).address;
+/// assert_eq!(remote(b"[2001:db8::1]:4711").port, Some(&b"4711"[..]));
+/// assert_eq!(address(b"[2001:db8::1]:4711").as_deref(), Some(&b"2001:db8::1"[..]));
+/// assert_eq!(address(b"::ffff:192.0.2.1").as_deref(), Some(&b"192.0.2.1"[..]));
+/// assert_eq!(address(b"unknown"), None);
+/// ```
+pub fn remote(sent: &[u8]) -> Remote<'_> {
+    let (address, port) = match sent {
+        b"unix:" => (&b"127.0.0.1"[..], None),
+        sent => split_port(sent),
+    };
+    let address = without_brackets(address);
+    let parsed = std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    let address = parsed.map(|parsed| match parsed.to_canonical() {
+        canonical if canonical == parsed => Cow::Borrowed(address),
+        canonical => Cow::Owned(canonical.to_string().into_bytes()),
+    });
+    Remote { address, port: port.filter(|port| is_port(port)) }
+}
+
+/// Splits off a port: of `host:80` and `[::1]:80`, but not of `::1`.
+pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let colon = match authority.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if !authority.ends_with(b"]") => colon,
+        _ => return (authority, None),
+    };
+    let (host, port) = authority.split_at(colon);
+    let is_enclosed = host.ends_with(b"]") || !host.contains(&b':');
+    let port = port.get(1..).unwrap_or_default();
+    if is_enclosed { (host, Some(port)) } else { (authority, None) }
+}
+
+/// Whether it is a host, and none of what web servers write where they have no name: nothing, `_`, or a pattern.
+pub(crate) fn is_host(host: &[u8]) -> bool {
+    host != b"_" && !host.contains(&b'*') && authority::is_host(host)
+}
+
+/// An address of IPv6 without the brackets that it has in a URL.
+fn without_brackets(host: &[u8]) -> &[u8] {
+    host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host)
+}
