@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -28,7 +29,7 @@ pub struct Engine {
 /// Stops a running engine, and tells how it is doing. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Handle {
-    running: Arc<Mutex<Running>>,
+    running: Arc<(Mutex<Running>, Condvar)>,
 }
 
 #[derive(Default)]
@@ -122,16 +123,34 @@ impl Engine {
 impl Handle {
     /// Stops: no new connections, requests in flight finish within [`Options::stop_timeout`].
     pub fn stop(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.lock();
         running.stopped = true;
         if let Some(pool) = &running.pool {
             pool.stop();
         }
+        self.running.1.notify_all();
+    }
+
+    /// Waits until the engine is told to stop, or until the time is over; says whether it was told.
+    pub fn await_stop(&self, timeout: Duration) -> bool {
+        let told = self.running.1.wait_timeout_while(self.lock(), timeout, |running| !running.stopped);
+        told.unwrap_or_else(PoisonError::into_inner).0.stopped
+    }
+
+    /// Whether the engine gets on: whether each of its reactors has looked for events since this was asked last. None
+    /// does while every thread sits in an application.
+    ///
+    /// It is for a watchdog that asks now and then, not so often that no thread had the time to look in between. The
+    /// first answer is yes, and so is every one before the engine runs.
+    pub fn is_responsive(&self) -> bool {
+        let pool = self.lock().pool.clone();
+        // All are asked, also behind one that does not answer.
+        pool.is_none_or(|pool| pool.reactors.iter().filter(|reactor| !reactor.answers()).count() == 0)
     }
 
     /// What the engine has done so far.
     pub fn counters(&self) -> Counters {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.lock();
         let Some(pool) = &running.pool else { return Counters::default() };
         let mut sum = Tally::default();
         for reactor in &pool.reactors {
@@ -148,10 +167,14 @@ impl Handle {
     }
 
     fn attach(&self, pool: &Arc<Pool>) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.lock();
         running.pool = Some(pool.clone());
         if running.stopped {
             pool.stop();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -75,6 +75,8 @@ struct State {
     listeners: Vec<Arc<Listener>>,
     listening: bool,
     swept: Instant,
+    /// A leader has seen that it was interrupted.
+    answered: bool,
     tally: Tally,
 }
 
@@ -115,6 +117,7 @@ impl Reactor {
             listeners,
             listening: false,
             swept: Instant::now(),
+            answered: true,
             tally: Tally::default(),
         };
         let reactor = Reactor {
@@ -199,6 +202,17 @@ impl Reactor {
             drop(state);
             self.interrupt();
         }
+    }
+
+    /// Whether a leader has looked for events since this was asked last; asks again.
+    pub(crate) fn answers(&self) -> bool {
+        let answered = {
+            let mut state = self.lock();
+            // One that has stopped has nothing left to look for.
+            std::mem::take(&mut state.answered) || (state.listeners.is_empty() && state.slots.open() == 0)
+        };
+        self.interrupt();
+        answered
     }
 
     /// Ends the leader's wait for events.
@@ -317,7 +331,7 @@ impl Reactor {
             state.waiting = false;
             for event in events.iter() {
                 match event.data.u64() {
-                    WAKE => {}
+                    WAKE => state.answered = true,
                     data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
                     data => state.slots.note(Token::from(data), Ready::from(event.flags)),
                 }

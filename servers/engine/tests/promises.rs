@@ -692,3 +692,33 @@ fn one_thread_calls_from_one_thread() {
     let calls = calls.lock().unwrap();
     assert!(calls.len() == 5 && calls.iter().all(|id| id == &calls[0]));
 }
+
+#[test]
+fn an_engine_with_a_thread_left_is_responsive() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(2), move |_: Environ, start_response: &mut dyn StartResponse| {
+        waiting.wait();
+        start_response.start(StatusCode::OK, ())?;
+        Ok(Body::empty())
+    });
+    let await_answer = |expected| {
+        let start = Instant::now();
+        while server.handle.is_responsive() != expected {
+            assert!(start.elapsed() < PATIENCE, "it is not {expected}");
+            // Time for a thread to look.
+            assert!(!server.handle.await_stop(Duration::from_millis(20)), "nobody told it to stop");
+        }
+    };
+    let first = server.send(&get("/"));
+    gate.await_waiting(1);
+    await_answer(true);
+    let second = server.send(&get("/"));
+    gate.await_waiting(2);
+    await_answer(false);
+    gate.open();
+    await_answer(true);
+    drop((first, second));
+    server.handle.stop();
+    assert!(server.handle.await_stop(PATIENCE));
+}

@@ -9,6 +9,7 @@
 //! | the options, their variables and their help, as one table | `options.rs`, `values.rs`, `help.rs` |
 //! | what is to be done: [`Plan`], [`Settings`] | `plan.rs`, `settings.rs` |
 //! | listeners, protocols and an engine | `serve.rs` |
+//! | what the service manager is told | `notify.rs` |
 //!
 //! A CGI program comes no further than the first line of [`Host::run`]: its start is part of every request.
 
@@ -21,6 +22,7 @@ use wgi::App;
 use wgi_middleware::Lint;
 
 mod help;
+mod notify;
 mod options;
 mod plan;
 mod serve;

@@ -10,7 +10,12 @@ use lexopt::Arg;
 use wgi_engine::Address;
 
 use crate::options::{OPTIONS, Opt, Times};
+use crate::settings::leading_word;
 use crate::{Listen, Place, Protocol, Settings, Started};
+
+/// Names of sockets that mean a protocol, whether or not this crate speaks it: to a front-end of one of these, HTTP
+/// would be no answer.
+const PROTOCOLS: [&str; 6] = ["http", "https", "fastcgi", "scgi", "uwsgi", "ajp"];
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -186,8 +191,16 @@ fn add_inherited(settings: &mut Settings, started: &Started) -> Result<(), Usage
     let mut names = names.split(':');
     for socket in 0..started.sockets {
         let name = names.next().unwrap_or_default();
-        let named = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
-        let protocol = named.unwrap_or(Protocol::Http);
+        let protocol = match Protocol::of_socket(name) {
+            Some(protocol) => protocol,
+            None if PROTOCOLS.contains(&leading_word(name)) => {
+                return Err(Usage(format!(
+                    "LISTEN_FDNAMES: socket {socket} is named `{name}`, which is not spoken here"
+                )));
+            }
+            // The name of a socket that was given none is that of its unit.
+            None => Protocol::Http,
+        };
         settings.listeners.push(Listen { protocol, at: Place::Socket(socket) });
     }
     if started.listens_on_stdin && started.sockets == 0 {

@@ -20,6 +20,7 @@ use crate::{Listen, Place, Protocol, Settings, Started};
 pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> io::Result<()> {
     log_to_stderr(&settings);
     raise_descriptor_limit();
+    tell_of_strange_sockets(&started);
     let mut inherited = started.inherited.unwrap_or_else(ListenFd::empty);
     let mut engine = Engine::new(settings.engine.clone());
     let mut told = Vec::new();
@@ -27,8 +28,7 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
         let mut listener = match at {
             Place::Address(address) => Listener::bind_with(address, &settings.bind)?,
             Place::Stdin => Listener::from_fd(take_stdin()?)?,
-            Place::Socket(index) => Listener::from_fd(take_socket(&mut inherited, *index)?)
-                .map_err(|error| io::Error::new(error.kind(), format!("socket {index} of LISTEN_FDS: {error}")))?,
+            Place::Socket(index) => inherited_listener(&mut inherited, *index)?,
         };
         // Whoever started it with its socket knows, and it may be one of many.
         if *at == Place::Stdin {
@@ -46,10 +46,18 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
     }
     engine.stop_on_signals()?;
     // Only now: who reads this may connect, and may stop the server by a signal.
-    for line in told {
+    for line in &told {
         let _ = writeln!(io::stderr(), "{line}");
     }
-    engine.run()
+    let Some(notifier) = started.notifier else { return engine.run() };
+    notifier.ready(&told);
+    let handle = engine.handle();
+    let watching = notifier.watch(handle.clone())?;
+    let served = engine.run();
+    // It ends by itself, or because it cannot run: either way the service manager is told.
+    handle.stop();
+    let _ = watching.join();
+    served
 }
 
 /// Where to find a listener, so that a terminal makes it something to click on.
@@ -99,11 +107,34 @@ fn take_stdin() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A socket of `LISTEN_FDS` as a listener.
+fn inherited_listener(inherited: &mut ListenFd, index: usize) -> io::Result<Listener> {
+    take_socket(inherited, index).and_then(Listener::from_fd).map_err(|error| {
+        let remedy = "a socket unit for it has ListenStream=, and no Accept=yes";
+        io::Error::new(error.kind(), format!("socket {index} of LISTEN_FDS: {error}; {remedy}"))
+    })
+}
+
 fn take_socket(inherited: &mut ListenFd, index: usize) -> io::Result<OwnedFd> {
-    let gone = || io::Error::new(io::ErrorKind::NotFound, "it is not there");
-    match inherited.take_tcp_listener(index) {
-        Ok(socket) => socket.map(OwnedFd::from).ok_or_else(gone),
-        Err(_) => inherited.take_unix_listener(index)?.map(OwnedFd::from).ok_or_else(gone),
+    let socket = match inherited.take_tcp_listener(index) {
+        Ok(socket) => socket.map(OwnedFd::from),
+        Err(_) => match inherited.take_unix_listener(index) {
+            Ok(socket) => socket.map(OwnedFd::from),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return Err(io::Error::new(error.kind(), "it is no stream socket of TCP or Unix"));
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    socket.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not there"))
+}
+
+/// sd_listen_fds(3): sockets that are meant for another process, as that of a shell between, are not taken.
+fn tell_of_strange_sockets(started: &Started) {
+    let are_passed = started.var("LISTEN_FDS").is_some_and(|count| count != "0");
+    if are_passed && started.sockets == 0 {
+        let process = started.var("LISTEN_PID").unwrap_or_default().display();
+        tracing::warn!("LISTEN_FDS is meant for process {process}, not for this one, which takes none of its sockets");
     }
 }
 

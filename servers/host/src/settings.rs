@@ -70,6 +70,21 @@ impl Protocol {
             Protocol::FastCgi => "fastcgi",
         }
     }
+
+    /// The protocol of a socket with this name, as a service manager gives it: a protocol's name, alone or with
+    /// something behind it that starts with neither a letter nor a digit. So `http`, `http-admin` and `http.socket`
+    /// are HTTP. None for any other name.
+    ///
+    /// ```
+    /// use wgi_host::Protocol;
+    ///
+    /// assert_eq!(Protocol::of_socket("fastcgi-internal"), Some(Protocol::FastCgi));
+    /// assert_eq!(Protocol::of_socket("bookshelf.socket"), None);
+    /// ```
+    pub fn of_socket(name: &str) -> Option<Protocol> {
+        let name = leading_word(name);
+        Protocol::ALL.into_iter().find(|protocol| protocol.name() == name)
+    }
 }
 
 impl Default for Settings {
@@ -85,4 +100,9 @@ impl Default for Settings {
             log: LevelFilter::INFO,
         }
     }
+}
+
+/// A name up to the first character that is neither a letter nor a digit.
+pub(crate) fn leading_word(name: &str) -> &str {
+    name.split(|char: char| !char.is_ascii_alphanumeric()).next().unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 
 use crate::Usage;
+use crate::notify::Notifier;
 
 /// More sockets than any service manager passes on.
 const MOST_SOCKETS: usize = 1024;
@@ -26,13 +27,16 @@ pub struct Started {
     pub sockets: usize,
     /// These sockets.
     pub(crate) inherited: Option<ListenFd>,
+    /// The service manager that wants to be told how the server is doing (`NOTIFY_SOCKET`).
+    pub(crate) notifier: Option<Notifier>,
 }
 
 impl Started {
     /// What this process was started with.
     ///
-    /// `LISTEN_FDS` and `LISTEN_PID` are taken out of the environment, for they are not meant for a process that this
-    /// one starts.
+    /// `LISTEN_FDS`, `LISTEN_PID`, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are taken out of the environment,
+    /// for they are not meant for a process that this one starts. So this is for the start of a process, while no other
+    /// thread of it looks at the environment.
     ///
     /// # Errors
     /// When `LISTEN_FDS` is not a reasonable number.
@@ -54,6 +58,7 @@ impl Started {
             started.sockets = inherited.len();
             started.inherited = Some(inherited);
         }
+        started.notifier = Notifier::from_process();
         Ok(started)
     }
 

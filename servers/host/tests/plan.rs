@@ -76,13 +76,25 @@ fn a_list_of_web_servers_that_cannot_be_read_lets_nobody_in() {
 
 #[test]
 fn sockets_of_a_service_manager_go_by_their_names() {
-    let mut started = started(&[], &[("LISTEN_FDNAMES", "fastcgi:http:unknown")]);
-    started.sockets = 4;
+    let mut started = started(&[], &[("LISTEN_FDNAMES", "fastcgi:http:unknown:fastcgi-internal:fastcgis:http.socket")]);
+    started.sockets = 7;
     // systemd's own socket as standard input is one of these, and not another one.
     started.listens_on_stdin = true;
-    let expected = [Protocol::FastCgi, Protocol::Http, Protocol::Http, Protocol::Http];
+    use Protocol::{FastCgi, Http};
+    let expected = [FastCgi, Http, Http, FastCgi, Http, Http, Http];
     let listen = |(socket, protocol)| Listen { protocol, at: Place::Socket(socket) };
     assert_eq!(settings(&started).listeners, expected.into_iter().enumerate().map(listen).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_socket_named_for_a_protocol_that_is_not_spoken_is_an_error() {
+    let unspoken = ["https", "scgi", "uwsgi", "ajp"].into_iter().filter(|name| Protocol::of_socket(name).is_none());
+    for name in unspoken {
+        let mut started = started(&[], &[("LISTEN_FDNAMES", &format!("http:{name}-internal"))]);
+        started.sockets = 2;
+        let error = Plan::of(&started).unwrap_err().to_string();
+        assert_eq!(error, format!("LISTEN_FDNAMES: socket 1 is named `{name}-internal`, which is not spoken here"));
+    }
 }
 
 #[test]
