@@ -3,6 +3,8 @@
 mod cgi;
 mod fastcgi;
 mod http;
+mod scgi;
+mod uwsgi;
 
 use wgi_conformance::{cases, clauses, rungs};
 use wgi_middleware::Lint;

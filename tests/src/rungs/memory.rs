@@ -2,6 +2,7 @@
 //! clock nor thread.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use wgi::server::{Part, Reply, Transmit};
@@ -50,7 +51,7 @@ fn exchange(adapter: &impl Adapter, case: &Case, journal: &Journal, feed: Feed) 
         codec: adapter.protocol().codec(&info()),
         app: &*app,
         open: BTreeMap::new(),
-        wire: Wire { out: Vec::new(), received: 0, journal, errors: Sink::new() },
+        wire: Wire { out: Vec::new(), received: 0, is_reset: false, journal, errors: Sink::new() },
         log: Vec::new(),
         leaves_after: case.request.leaves_after,
     };
@@ -58,7 +59,7 @@ fn exchange(adapter: &impl Adapter, case: &Case, journal: &Journal, feed: Feed) 
         Feed::ByteByByte => connection.serve(input.chunks(1)),
         Feed::Whole | Feed::Trailing => connection.serve([&input[..]].into_iter()),
     }
-    let mut output = &connection.wire.out[..];
+    let mut output = Output { rest: &connection.wire.out, is_reset: connection.wire.is_reset };
     let seen = (|| {
         if let Some(before) = &case.before {
             adapter.decode(&mut output, before)?;
@@ -92,6 +93,8 @@ struct Wire<'a> {
     out: Vec<u8>,
     /// How much of it the client has.
     received: usize,
+    /// The connection is reset behind what was sent, instead of being ended.
+    is_reset: bool,
     journal: &'a Journal,
     errors: std::sync::Arc<Sink>,
 }
@@ -171,7 +174,10 @@ impl Connection<'_> {
             }
             let goes_on = match reply.next_part() {
                 Part::End => writing.codec.end(id, &mut writing.wire.out),
-                Part::Cut => writing.codec.cut(id, &mut writing.wire.out),
+                Part::Cut => {
+                    writing.wire.is_reset = writing.codec.cut_resets();
+                    writing.codec.cut(id, &mut writing.wire.out)
+                }
                 part => {
                     // It takes from memory what it puts there.
                     let _ = writing.transmit(part);
@@ -181,6 +187,30 @@ impl Connection<'_> {
             self.log.extend(reply.take_fault().map(|fault| fault.to_string()));
             return goes_on;
         }
+    }
+}
+
+/// What the client reads of all that was sent.
+struct Output<'a> {
+    rest: &'a [u8],
+    is_reset: bool,
+}
+
+impl BufRead for Output<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.rest.is_empty() && self.is_reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(self.rest) }
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.rest = &self.rest[length..];
+    }
+}
+
+impl Read for Output<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 

@@ -1,0 +1,65 @@
+//! The head of a request: names and values, each with a NUL behind it, `CONTENT_LENGTH` first and `SCGI` among them
+//! (SCGI, "Request Format").
+//!
+//! "Duplicate names are not allowed in the headers", says the specification; nginx sends those of fields that a client
+//! repeats all the same. So it is only the two variables that speak of the message itself that may not be repeated;
+//! what becomes of others is decided as for every web server.
+
+use memchr::memchr;
+use wgi::server::meta_variables::content_length;
+use wgi::{Error, StatusCode, Vars};
+
+/// What is appended to the variables of a request, in bytes, as a rule.
+const SPARE: usize = 128;
+
+/// Reads the content of a request's netstring. A `CONTENT_LENGTH` of 0, which a request without a body must have too, is
+/// left out: so it is in HTTP.
+///
+/// # Errors
+/// When it is not made of names and values, `CONTENT_LENGTH` is not the first of them or no number, `SCGI` is not `1`, or
+/// one of these stands twice.
+pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
+    // A name and a value of less than 128 bytes take as much in the block as here.
+    let mut vars = Vars::with_capacity(content.len() + SPARE);
+    let (first, value, mut rest) = split_pair(content)?;
+    if first != b"CONTENT_LENGTH" {
+        return Err(malformed("CONTENT_LENGTH is not the first variable"));
+    }
+    match content_length(value) {
+        Some(0) => {}
+        Some(_) => vars.push(first, value),
+        None => return Err(malformed("CONTENT_LENGTH is not a number")),
+    }
+    let mut is_scgi = false;
+    while !rest.is_empty() {
+        let (name, value, behind) = split_pair(rest)?;
+        rest = behind;
+        match name {
+            b"CONTENT_LENGTH" => return Err(malformed("CONTENT_LENGTH stands twice")),
+            b"SCGI" if is_scgi => return Err(malformed("SCGI stands twice")),
+            b"SCGI" if value != b"1" => return Err(malformed("SCGI is not 1")),
+            b"SCGI" => is_scgi = true,
+            _ => {}
+        }
+        vars.push(name, value);
+    }
+    if is_scgi { Ok(vars) } else { Err(malformed("the variable SCGI is missing")) }
+}
+
+/// Splits off a name and a value.
+fn split_pair(rest: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Error> {
+    let (name, rest) = split_nul(rest)?;
+    let (value, rest) = split_nul(rest)?;
+    Ok((name, value, rest))
+}
+
+/// Splits at the next NUL.
+fn split_nul(rest: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let end = memchr(0, rest).ok_or_else(|| malformed("the head does not end behind a value"))?;
+    let (text, behind) = rest.split_at(end);
+    Ok((text, behind.get(1..).unwrap_or_default()))
+}
+
+fn malformed(reason: &'static str) -> Error {
+    Error::refused(StatusCode::BAD_REQUEST, reason)
+}
