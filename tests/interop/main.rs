@@ -13,6 +13,7 @@ mod lighttpd;
 mod nginx;
 mod pair;
 mod process;
+mod proxied;
 mod rows;
 mod small;
 

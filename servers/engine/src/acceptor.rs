@@ -10,6 +10,7 @@ use wgi::{App, Gateway};
 
 use crate::codec::{ConnectionInfo, Protocol};
 use crate::connection::Connection;
+use crate::layer::Layer;
 use crate::listener::Listener;
 use crate::options::Options;
 use crate::socket::Socket;
@@ -17,7 +18,7 @@ use crate::wire::Wire;
 
 /// What becomes of the connections of one listener.
 pub(crate) struct Service {
-    pub(crate) protocol: Box<dyn Protocol>,
+    pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) app: Arc<dyn App>,
 }
 
@@ -70,8 +71,13 @@ impl Service {
         gateway.multithread = options.threads > 1;
         gateway.multiprocess = options.multiprocess;
         gateway.sends_files = true;
-        let codec = self.protocol.codec(&ConnectionInfo { peer, local, gateway });
-        let wire = Wire::new(Socket::new(fd), codec, options.clone());
+        let info = ConnectionInfo { peer, local, gateway };
+        let mut wire = Wire::new(Socket::new(fd), self.protocol.codec(&info), options.clone());
+        if let Some(proxies) = &listener.proxies
+            && peer.map_or(listener.is_unix() && proxies.from.contains_unix(), |peer| proxies.from.contains(peer.ip()))
+        {
+            wire.layer = Some(Box::new(Layer::proxied(proxies.max_header, self.protocol.clone(), info)));
+        }
         Accepted::Connection(Box::new(Connection::new(wire, self.app.clone(), options.clone())))
     }
 }

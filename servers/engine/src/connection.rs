@@ -193,7 +193,7 @@ impl Connection {
         if let Some(deadline) = wire.body_deadline() {
             return self.wait_until(deadline, turn);
         }
-        if wire.codec.is_idle() && wire.inbox.is_empty() {
+        if wire.is_idle() {
             if turn.is_stopping() {
                 return self.wait_for_last_request(turn);
             }
@@ -247,7 +247,7 @@ impl Connection {
             }
             return Flow::On;
         }
-        if wire.incoming.is_empty() && wire.codec.is_idle() && wire.inbox.is_empty() {
+        if wire.incoming.is_empty() && wire.is_idle() {
             return Flow::Stop(Verdict::Close);
         }
         let doing = if wire.incoming.is_empty() { "to send the request head" } else { "to send the request body" };
@@ -258,7 +258,7 @@ impl Connection {
 
     fn refuse(&mut self, error: &Error) {
         if let Some(wire) = self.wire.as_mut() {
-            wire.codec.refuse(error, &mut wire.outbox.tail);
+            wire.refuse(error);
         }
         self.stage = Stage::Closing;
     }

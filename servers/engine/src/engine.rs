@@ -66,7 +66,7 @@ impl Engine {
     /// Adds a listener.
     pub fn listen(&mut self, listener: Listener, protocol: impl Protocol, app: Arc<dyn App>) {
         self.listeners.push(listener);
-        self.services.push(Service { protocol: Box::new(protocol), app });
+        self.services.push(Service { protocol: Arc::new(protocol), app });
     }
 
     /// A handle with which to stop this engine from another thread.

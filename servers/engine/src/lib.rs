@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | a connection is accepted, and gets a slot | `listener.rs`, `acceptor.rs`, `slots.rs` |
 //! | an event gives it a turn, on the thread that leads its reactor | `reactor.rs`, `turn.rs` |
+//! | the header of a proxy in front is read, where one is awaited | `layer.rs`, `proxy.rs`, `peers.rs` |
 //! | bytes are read and decoded, a body is collected or lent | `connection.rs`, `wire.rs`, `inbox.rs`, `lend.rs` |
 //! | the application is called there and then, and its reply encoded and sent | `exchange.rs`, `outbox.rs` |
 //! | should it be slow, another thread leads meanwhile | `monitor.rs`, `pool.rs` |
@@ -21,12 +22,15 @@ mod connection;
 mod engine;
 mod exchange;
 mod inbox;
+mod layer;
 mod lend;
 mod listener;
 mod monitor;
 mod options;
 mod outbox;
+mod peers;
 mod pool;
+pub mod proxy;
 mod reactor;
 mod slots;
 mod socket;
@@ -37,3 +41,5 @@ pub use codec::{Codec, ConnectionInfo, Decoded, Event, Id, Protocol, Request, Re
 pub use engine::{Counters, Engine, Handle};
 pub use listener::{Address, BindOptions, Listener};
 pub use options::Options;
+pub use peers::Peers;
+pub use proxy::ProxyProtocol;

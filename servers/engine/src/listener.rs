@@ -18,6 +18,8 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::ProxyProtocol;
+
 /// An address to listen at: `HOST:PORT`, `[V6]:PORT`, `:PORT` (every interface) or `unix:PATH`.
 ///
 /// ```
@@ -58,6 +60,7 @@ pub struct Listener {
     pub(crate) socket: OwnedFd,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) allowed: Option<Vec<IpAddr>>,
+    pub(crate) proxies: Option<ProxyProtocol>,
     address: Address,
     /// The file that goes with the socket; none for one that was inherited, which belongs to who made it.
     _file: Option<SocketFile>,
@@ -137,6 +140,17 @@ impl Listener {
         self
     }
 
+    /// Takes the addresses of a connection from the header that these proxies begin it with.
+    pub fn proxied(mut self, proxies: ProxyProtocol) -> Listener {
+        self.proxies = Some(proxies);
+        self
+    }
+
+    /// Whether it is a Unix socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        self.local.is_none()
+    }
+
     /// Where it listens: with the host as it was asked for and the port that the system chose.
     pub fn address(&self) -> &Address {
         &self.address
@@ -154,7 +168,7 @@ impl Listener {
             },
             None => Address::Unix(bound.as_pathname().unwrap_or(Path::new("")).to_owned()),
         };
-        Ok(Listener { socket: socket.into(), local, allowed: None, address, _file: file })
+        Ok(Listener { socket: socket.into(), local, allowed: None, proxies: None, address, _file: file })
     }
 }
 

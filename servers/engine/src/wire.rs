@@ -10,6 +10,7 @@ use wgi::{Environ, Error, PeerError, ServerError};
 
 use crate::codec::{Codec, Decoded, Event, Id, Request, RequestBody};
 use crate::inbox::Inbox;
+use crate::layer::Layer;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::socket::{Socket, Tried};
@@ -22,6 +23,8 @@ const WAITING_BODIES: usize = 64;
 pub(crate) struct Wire {
     pub(crate) socket: Arc<Socket>,
     pub(crate) codec: Box<dyn Codec>,
+    /// What comes before the bytes that the codec is for.
+    pub(crate) layer: Option<Box<Layer>>,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     /// Requests that have begun and whose reply has not ended, in the order in which they came. A request without
@@ -92,6 +95,7 @@ impl Wire {
         Wire {
             socket: Arc::new(socket),
             codec,
+            layer: None,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             incoming: Vec::new(),
@@ -145,10 +149,14 @@ impl Wire {
         if !self.readable {
             return Ok(Step::Blocked);
         }
-        self.read()
+        match self.layer.take() {
+            None => Ok(self.read_socket()),
+            Some(layer) => self.read_below(layer),
+        }
     }
 
-    fn read(&mut self) -> Result<Step, Error> {
+    /// Reads what the system has into the inbox.
+    pub(crate) fn read_socket(&mut self) -> Step {
         let room = self.inbox.room();
         let space = room.capacity() - room.len();
         match self.socket.read(room) {
@@ -157,11 +165,23 @@ impl Wire {
             Ok(Tried::Done(length)) => self.readable = length == space || self.ends,
             Ok(Tried::Blocked) => {
                 self.readable = false;
-                return Ok(Step::Blocked);
+                return Step::Blocked;
             }
             Err(_) => self.ended = true,
         }
-        Ok(Step::Progress)
+        Step::Progress
+    }
+
+    /// Whether the connection is between requests, and nothing of another one has come.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.codec.is_idle() && self.inbox.is_empty() && self.layer.as_ref().is_none_or(|layer| layer.is_idle())
+    }
+
+    /// Writes the answer to what was malformed or too slow, as far as the codec could be understood.
+    pub(crate) fn refuse(&mut self, error: &Error) {
+        if self.layer.is_none() {
+            self.codec.refuse(error, &mut self.outbox.tail);
+        }
     }
 
     fn begin(&mut self, id: Id, request: Box<Request>, now: Instant) {

@@ -40,6 +40,7 @@ pub(crate) fn text(name: &str, about: Option<&str>) -> String {
         }
         if group == Group::Listening {
             text.push_str("  ADDRESS is HOST:PORT, [V6]:PORT, :PORT (every interface) or unix:PATH\n");
+            text.push_str("  PEERS are addresses and networks: 192.0.2.7,10.0.0.0/8, or unix: for Unix sockets\n");
         }
     }
     text.push_str("\nOther:\n");

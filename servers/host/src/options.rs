@@ -89,6 +89,18 @@ pub(crate) const OPTIONS: &[Opt] = &[
         set: |settings, value| listen(settings, Protocol::FastCgi, value),
     },
     Opt {
+        name: "proxy-protocol-from",
+        value: Some("PEERS"),
+        group: Group::Listening,
+        default: "",
+        help: "proxies that begin each connection with a PROXY header",
+        times: Times::Each,
+        set: |settings, value| {
+            settings.proxies.extend(text(value)?.parse()?);
+            Ok(())
+        },
+    },
+    Opt {
         name: "socket-mode",
         value: Some("MODE"),
         group: Group::Listening,
@@ -272,6 +284,15 @@ pub(crate) const OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        name: "max-proxy-header",
+        value: Some("SIZE"),
+        group: Group::Limits,
+        default: "4K",
+        help: "the header of a proxy",
+        times: Times::Once,
+        set: set!(memory, max_proxy_header),
+    },
+    Opt {
         name: "max-params",
         value: Some("SIZE"),
         group: Group::Limits,
@@ -379,6 +400,7 @@ mod tests {
                 Some("MODE") => "600",
                 Some("NAME=VALUE") => "A=b",
                 Some("PATH") => "/app",
+                Some("PEERS") => "10.0.0.0/8",
                 Some("LEVEL") => "error",
                 Some("N" | "SIZE" | "TIME") => "7",
                 Some(other) => panic!("{other}"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use listenfd::ListenFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wgi::App;
-use wgi_engine::{Address, Engine, Listener};
+use wgi_engine::{Address, Engine, Listener, ProxyProtocol};
 
 use crate::{Listen, Place, Protocol, Settings, Started};
 
@@ -30,6 +30,10 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
             Place::Stdin => Listener::from_fd(take_stdin()?)?,
             Place::Socket(index) => inherited_listener(&mut inherited, *index)?,
         };
+        if !settings.proxies.is_empty() {
+            let proxies = ProxyProtocol::from(settings.proxies.clone()).max_header(settings.max_proxy_header);
+            listener = listener.proxied(proxies);
+        }
         // Whoever started it with its socket knows, and it may be one of many.
         if *at == Place::Stdin {
             tracing::debug!("serving {} on descriptor 0", protocol.name());

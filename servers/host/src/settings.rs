@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use tracing::level_filters::LevelFilter;
-use wgi_engine::{Address, BindOptions, Options};
+use wgi_engine::{Address, BindOptions, Options, Peers};
 use wgi_fastcgi::FastCgi;
 use wgi_http::Http;
 
@@ -21,6 +21,10 @@ pub struct Settings {
     pub http: Http,
     /// The limits of FastCGI, and where the application is mounted.
     pub fastcgi: FastCgi,
+    /// Which peers begin a connection with a header of the PROXY protocol, on every listener; none by default.
+    pub proxies: Peers,
+    /// The longest such header in bytes.
+    pub max_proxy_header: usize,
     /// Which peers may connect to descriptor 0 (`FCGI_WEB_SERVER_ADDRS`); everybody where there are none.
     pub web_servers: Option<Vec<IpAddr>>,
     /// Puts the validator around the application.
@@ -95,6 +99,8 @@ impl Default for Settings {
             engine: Options::default(),
             http: Http::default(),
             fastcgi: FastCgi::default(),
+            proxies: Peers::default(),
+            max_proxy_header: 4096,
             web_servers: None,
             lint: false,
             log: LevelFilter::INFO,

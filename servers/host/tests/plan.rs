@@ -144,6 +144,16 @@ fn limits_and_timeouts_are_set() {
 }
 
 #[test]
+fn proxies_are_named() {
+    assert!(serve(&[], &[]).proxies.is_empty());
+    let args = ["--proxy-protocol-from", "192.0.2.7,unix:", "--proxy-protocol-from=10.0.0.0/8"];
+    let expected = "192.0.2.7, unix:, 10.0.0.0/8".parse().unwrap();
+    assert_eq!(serve(&args, &[]).proxies, expected);
+    assert_eq!(serve(&[], &[("WGI_PROXY_PROTOCOL_FROM", "192.0.2.7, unix:,10.0.0.0/8")]).proxies, expected);
+    assert_eq!(serve(&["--max-proxy-header", "536"], &[]).max_proxy_header, 536);
+}
+
+#[test]
 fn variables_are_added_to_the_environ() {
     let settings = serve(&["--environ", "DB=/srv/a=b", "--environ", "EMPTY=", "--environ=DB=/srv/c"], &[]);
     assert_eq!(settings.engine.variables.get("DB"), Some(&b"/srv/c"[..]));
@@ -180,6 +190,11 @@ fn what_is_wrong_is_said_in_a_sentence() {
         ),
         (&["--threads", "0"], &[], "--threads: 0 is too small; the least is 1"),
         (&["--threads", "-1"], &[], "--threads: `-1` is no number, or too large a one"),
+        (
+            &["--proxy-protocol-from", "10.0.0.1/8"],
+            &[],
+            "--proxy-protocol-from: `10.0.0.1/8` has bits behind its prefix; write 10.0.0.0/8 for the network",
+        ),
         (&["--environ", "A"], &[], "--environ: `A` is no variable; write NAME=VALUE"),
         (&["--script-name", "app"], &[], "--script-name: `app` does not start with a slash"),
         (&["--log", "loud"], &[], "--log: `loud` is no level; write off, error, warn, info or debug"),
