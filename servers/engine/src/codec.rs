@@ -99,7 +99,8 @@ pub trait Codec: Send {
     /// Writes the answer to malformed input, as far as the protocol has one.
     fn refuse(&mut self, error: &Error, out: &mut Vec<u8>);
 
-    /// Tells the peer to send the body (`100 Continue`). The default has nothing to say.
+    /// Tells the peer to send the body (`100 Continue`), or more of it where the protocol
+    /// [is on demand](Codec::is_on_demand). The default has nothing to say.
     fn proceed(&mut self, id: Id, out: &mut Vec<u8>) {
         let _ = (id, out);
     }
@@ -149,6 +150,14 @@ pub trait Codec: Send {
     /// Whether requests may arrive interleaved, so that the engine goes on decoding while a reply is under way. The
     /// default says no: what is pipelined waits in the socket.
     fn is_multiplexed(&self) -> bool {
+        false
+    }
+
+    /// Whether the peer sends no more of a body than it is asked for (AJP's GET_BODY_CHUNK). Then the engine calls
+    /// [`proceed`](Codec::proceed) whenever it waits for bytes that somebody wants, also where it was called before: the
+    /// codec knows what is on its way. What is left of a body when its reply has ended is never sent; the codec tells
+    /// [`Event::End`] once nothing that it had asked for is to come. The default says no.
+    fn is_on_demand(&self) -> bool {
         false
     }
 }

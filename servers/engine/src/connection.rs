@@ -156,7 +156,7 @@ impl Connection {
             let id = incoming.id;
             return self.begin_collected(id, turn);
         }
-        if wire.incoming.iter().any(|incoming| incoming.discard && incoming.dropped > self.options.max_drain) {
+        if wire.has_dropped_too_much() {
             self.stage = Stage::Closing;
             return Flow::On;
         }
@@ -186,6 +186,9 @@ impl Connection {
     }
 
     fn wait_for_request(&mut self, turn: &mut Turn<'_>) -> Flow {
+        if let Some(wire) = self.wire.as_mut() {
+            wire.collect(turn.now);
+        }
         if let Flow::Stop(verdict) = self.send_all(turn) {
             return Flow::Stop(verdict);
         }
@@ -603,6 +606,7 @@ impl Wire {
     /// Whether so much of a request's body is yet to come that the connection is better closed behind the reply.
     fn leaves_too_much(&self, id: Id, options: &Options) -> bool {
         !self.codec.is_multiplexed()
+            && !self.codec.is_on_demand()
             && self.incoming.iter().any(|incoming| {
                 incoming.id == id
                     && incoming.progress == Progress::Receiving

@@ -156,6 +156,11 @@ impl Listener {
         &self.address
     }
 
+    /// The address that it is bound to; none for a Unix socket.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
     /// `host` stands for the local address where one was asked for.
     fn new(socket: Socket, host: Option<&str>, file: Option<SocketFile>) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;

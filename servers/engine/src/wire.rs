@@ -271,8 +271,8 @@ impl Wire {
                 Progress::Aborted => return Err(disconnected("before the end of the request body").into()),
                 Progress::Receiving => {}
             }
-            if mem::take(&mut incoming.awaits_proceed) {
-                self.codec.proceed(id, &mut self.outbox.tail);
+            if mem::take(&mut incoming.awaits_proceed) || self.codec.is_on_demand() {
+                self.proceed(id, now);
             }
             match self.receive(now) {
                 Ok(Step::Blocked) => return Ok(None),
@@ -288,6 +288,35 @@ impl Wire {
                 }
             }
         }
+    }
+
+    /// Asks the peer for more of the body that is being collected, in a protocol in which it waits for that.
+    pub(crate) fn collect(&mut self, now: Instant) {
+        let collected = |incoming: &&Incoming| {
+            incoming.progress == Progress::Receiving && incoming.request.is_some() && !incoming.discard
+        };
+        if self.codec.is_on_demand()
+            && let Some(id) = self.incoming.iter().find(collected).map(|incoming| incoming.id)
+        {
+            self.proceed(id, now);
+        }
+    }
+
+    fn proceed(&mut self, id: Id, now: Instant) {
+        let before = self.outbox.tail.len();
+        self.codec.proceed(id, &mut self.outbox.tail);
+        if self.outbox.tail.len() > before
+            && let Some(incoming) = self.incoming_mut(id)
+        {
+            // Until now it had nothing to send: how long that took is not its fault.
+            incoming.last = now;
+        }
+    }
+
+    /// Whether so much was dropped of a body which nobody wants that the connection is better closed.
+    pub(crate) fn has_dropped_too_much(&self) -> bool {
+        !self.codec.is_on_demand()
+            && self.incoming.iter().any(|incoming| incoming.discard && incoming.dropped > self.options.max_drain)
     }
 
     /// The next request that an application can be called for: one that is complete, that is refused, or of which
