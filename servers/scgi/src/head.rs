@@ -21,19 +21,21 @@ const SPARE: usize = 128;
 pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
     // A name and a value of less than 128 bytes take as much in the block as here.
     let mut vars = Vars::with_capacity(content.len() + SPARE);
-    let (first, value, mut rest) = split_pair(content)?;
+    let mut rest = content;
+    let first = take_text(&mut rest)?;
+    let length = take_text(&mut rest)?;
     if first != b"CONTENT_LENGTH" {
         return Err(malformed("CONTENT_LENGTH is not the first variable"));
     }
-    match content_length(value) {
+    match content_length(length) {
         Some(0) => {}
-        Some(_) => vars.push(first, value),
+        Some(_) => vars.push(first, length),
         None => return Err(malformed("CONTENT_LENGTH is not a number")),
     }
     let mut is_scgi = false;
     while !rest.is_empty() {
-        let (name, value, behind) = split_pair(rest)?;
-        rest = behind;
+        let name = take_text(&mut rest)?;
+        let value = take_text(&mut rest)?;
         match name {
             b"CONTENT_LENGTH" => return Err(malformed("CONTENT_LENGTH stands twice")),
             b"SCGI" if is_scgi => return Err(malformed("SCGI stands twice")),
@@ -46,18 +48,12 @@ pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
     if is_scgi { Ok(vars) } else { Err(malformed("the variable SCGI is missing")) }
 }
 
-/// Splits off a name and a value.
-fn split_pair(rest: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Error> {
-    let (name, rest) = split_nul(rest)?;
-    let (value, rest) = split_nul(rest)?;
-    Ok((name, value, rest))
-}
-
-/// Splits at the next NUL.
-fn split_nul(rest: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+/// Takes a name or a value from the front, with the NUL behind it.
+fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Error> {
     let end = memchr(0, rest).ok_or_else(|| malformed("the head does not end behind a value"))?;
     let (text, behind) = rest.split_at(end);
-    Ok((text, behind.get(1..).unwrap_or_default()))
+    *rest = behind.get(1..).unwrap_or_default();
+    Ok(text)
 }
 
 fn malformed(reason: &'static str) -> Error {

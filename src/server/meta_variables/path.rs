@@ -16,10 +16,11 @@ use super::sent::Sent;
 /// 2. `*` (of `OPTIONS *`) is `PATH_INFO`.
 /// 3. Neither `SCRIPT_NAME` nor `PATH_INFO` (an Authorizer gets none, FastCGI specification §6.3): the path of
 ///    `REQUEST_URI` is `PATH_INFO`.
-/// 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi). By `ProxyPass` it ends with the path that the
-///    application is asked for, and `SCRIPT_NAME` is the whole path: what that has in front is the mount point. By
-///    `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file, which is an accident:
-///    the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root.
+/// 4. `SCRIPT_FILENAME` starts with `proxy:` (Apache's mod_proxy_fcgi, mod_proxy_scgi, mod_proxy_uwsgi). By `ProxyPass` it
+///    ends with the path that the application is asked for, and the whole path ends with that too: what it has in front
+///    is the mount point. By `SetHandler` it ends with a file's name, and `SCRIPT_NAME` ends where there is no such file,
+///    which is an accident: the mount point is that of the `Alias` (`CONTEXT_PREFIX`), or the root. The whole path is that
+///    of both variables; mod_proxy_uwsgi cuts `SCRIPT_NAME` at a wrong place at times, and there it is `REQUEST_URI`'s.
 /// 5. No `PATH_INFO`, and nginx or HAProxy by `SERVER_SOFTWARE`, or no `SCRIPT_FILENAME` either: `SCRIPT_NAME` is the
 ///    whole path, for nobody was told to split it. The mount point is the root.
 /// 6. Both are the same, and the request's path is too short to be both of them (nginx with
@@ -85,8 +86,10 @@ pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a Mount>) -> Resul
             None => Cow::Borrowed(b""),
         }));
     }
-    if let Some(path) = sent.script_filename.and_then(proxied_path) {
-        return Ok(behind_apache(sent, script_name, path_info, path));
+    if let Some(proxied) = sent.script_filename.and_then(|filename| filename.strip_prefix(b"proxy:"))
+        && let Some(split) = behind_apache(sent, script_name, path_info, proxied)?
+    {
+        return Ok(split);
     }
     if sent.path_info.is_none() && (splits_nothing(sent.software) || sent.script_filename.is_none()) {
         return Ok(at_root(rooted(script_name)));
@@ -106,38 +109,68 @@ fn at_root(path: Cow<'_, [u8]>) -> Split<'_> {
 }
 
 /// Splits a path at a mount point, which has no slash at its end; elsewhere the application is at the root.
-fn below<'a>(mount: &'a [u8], path: Cow<'a, [u8]>) -> Split<'a> {
+fn below<'a>(mount: &[u8], path: Cow<'a, [u8]>) -> Split<'a> {
     match path.strip_prefix(mount) {
-        Some(rest) if rest.is_empty() || rest.starts_with(b"/") => {
-            let rest = rest.to_vec();
-            (Cow::Borrowed(mount), Cow::Owned(rest))
-        }
+        Some(rest) if rest.is_empty() || rest.starts_with(b"/") => split_at(path, mount.len()),
         _ => at_root(path),
     }
 }
 
-/// Rule 4: `path` is what stands behind `proxy:fcgi://…` in SCRIPT_FILENAME.
-fn behind_apache<'a>(sent: &Sent<'a>, script_name: &'a [u8], path_info: &'a [u8], path: &'a [u8]) -> Split<'a> {
+/// Rule 4: `proxied` is what stands behind `proxy:` in SCRIPT_FILENAME.
+fn behind_apache<'a>(
+    sent: &Sent<'a>,
+    script_name: &'a [u8],
+    path_info: &'a [u8],
+    proxied: &'a [u8],
+) -> Result<Option<Split<'a>>, Error> {
+    let Some(path) = behind_authority(proxied) else { return Ok(None) };
+    let is_uwsgi = proxied.starts_with(b"uwsgi:");
     // Two slashes come of `SetHandler "proxy:fcgi://…/"`, and of a `ProxyPass` with one slash too many.
     let path = if path.starts_with(b"//") { path.get(1..).unwrap_or_default() } else { path };
-    let is_below = |root: Option<&[u8]>| root.is_some_and(|root| !root.is_empty() && path.starts_with(root));
-    let whole = concat(script_name, path_info);
-    let Some(asked) = percent::decode(path) else { return at_root(whole) };
-    if path_info.is_empty() {
-        if let Some(mount) = script_name.strip_suffix(&*asked) {
-            let path = script_name.get(mount.len()..).unwrap_or_default();
-            return divide(mount, path);
-        }
-        // `ProxyPass "/app" "fcgi://host"` asked for `/app`.
-        if *asked == *b"/" {
-            return divide(script_name, b"");
-        }
+    let asked = match percent::decode(path) {
+        // mod_proxy_uwsgi has decoded it, and all else that it says of the path is made from that.
+        _ if is_uwsgi => Cow::Borrowed(path),
+        Some(asked) => asked,
+        None => return Ok(Some(at_root(concat(script_name, path_info)))),
+    };
+    // With `proxy-scgi-pathinfo` set, PATH_INFO is that path too, not decoded; and where that makes a difference,
+    // SCRIPT_NAME still has it at its end.
+    let is_repeated = path_info == path && *asked != *path && script_name.ends_with(&asked);
+    let path_info = if is_repeated { b"" } else { path_info };
+    let whole = match sent.uri {
+        Some(uri) if is_uwsgi => uri_path(uri)?,
+        _ => concat(script_name, path_info),
+    };
+    if let Some(mount) = whole.strip_suffix(&*asked) {
+        let at = without_slash(mount).len();
+        return Ok(Some(split_at(whole, at)));
     }
-    if !path_info.is_empty() || is_below(sent.document_root) || is_below(sent.context_document_root) {
-        return below(without_slash(sent.context_prefix.unwrap_or_default()), whole);
+    // `ProxyPass "/app" "fcgi://host"` asked for `/app`.
+    if *asked == *b"/" && (path_info.is_empty() || is_uwsgi) {
+        let at = without_slash(&whole).len();
+        return Ok(Some(split_at(whole, at)));
+    }
+    let is_below = |root: Option<&[u8]>| root.is_some_and(|root| !root.is_empty() && path.starts_with(root));
+    let is_handled = is_below(sent.document_root) || is_below(sent.context_document_root);
+    if is_handled || (!path_info.is_empty() && !is_uwsgi) {
+        return Ok(Some(below(without_slash(sent.context_prefix.unwrap_or_default()), whole)));
     }
     // `ProxyPass "/app/" "fcgi://host/other/"`: as over HTTP, the application is asked for another path.
-    at_root(asked)
+    Ok(Some(at_root(asked)))
+}
+
+/// Splits a path into SCRIPT_NAME and PATH_INFO.
+fn split_at(path: Cow<'_, [u8]>, at: usize) -> Split<'_> {
+    match path {
+        Cow::Borrowed(path) => {
+            let (script_name, path_info) = path.split_at_checked(at).unwrap_or((b"", path));
+            (Cow::Borrowed(script_name), Cow::Borrowed(path_info))
+        }
+        Cow::Owned(mut path) => {
+            let path_info = path.split_off(at.min(path.len()));
+            (Cow::Owned(path), Cow::Owned(path_info))
+        }
+    }
 }
 
 /// A path without the slashes at its end.
@@ -170,10 +203,6 @@ fn uri_path(uri: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
         None => return Err(refused("REQUEST_URI is not a path")),
     };
     percent::decode(path).ok_or_else(|| refused("the path has a percent sign that starts no escape, or escapes a NUL"))
-}
-
-fn proxied_path(script_filename: &[u8]) -> Option<&[u8]> {
-    behind_authority(script_filename.strip_prefix(b"proxy:")?)
 }
 
 /// What stands behind `scheme://authority`.

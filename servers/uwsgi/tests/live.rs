@@ -1,0 +1,168 @@
+//! The codec under the engine, over sockets: what only shows where both work together.
+
+mod feed;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use feed::request;
+use wgi::{Body, Environ, Error, StartResponse, StatusCode};
+use wgi_engine::{Address, Engine, Handle, Listener, Options};
+use wgi_uwsgi::Uwsgi;
+
+/// How long a test waits for what has to come, before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Larger than every buffer on the way.
+const LARGE: usize = 16 * 1024 * 1024;
+
+/// An engine with an application of some behaviours.
+struct Server {
+    address: Address,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(address: &Address) -> Server {
+        let listener = Listener::bind(address).unwrap();
+        let address = listener.address().clone();
+        let mut engine = Engine::new(Options::default());
+        engine.listen(listener, Uwsgi::new(), Arc::new(answer));
+        let handle = engine.handle();
+        let thread = Some(std::thread::spawn(move || engine.run().unwrap()));
+        Server { address, handle, thread }
+    }
+
+    fn on_tcp() -> Server {
+        Server::start(&"127.0.0.1:0".parse().unwrap())
+    }
+
+    fn connect(&self) -> TcpStream {
+        let Address::Tcp { host, port } = &self.address else { panic!("{:?}", self.address) };
+        let socket = TcpStream::connect(SocketAddr::new(host.parse().unwrap(), *port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn answer(mut environ: Environ, start_response: &mut dyn StartResponse) -> Result<Body, Error> {
+    let body = match environ.text("PATH_INFO")? {
+        "/large" => Body::from(vec![b'y'; LARGE]),
+        "/chunks" => Body::from_chunks(["one ", "two ", "three"]),
+        "/broken" => Body::from_results([Ok("part"), Err(Error::new("broken"))]),
+        "/unread" => Body::from("unread"),
+        _ => Body::from(environ.input().read_all(u64::MAX)?),
+    };
+    start_response.start(StatusCode::OK, ())?;
+    Ok(body)
+}
+
+fn put(path: &str, body: &[u8]) -> Vec<u8> {
+    request(&[("REQUEST_METHOD", "PUT"), ("PATH_INFO", path)], body)
+}
+
+/// Reads to the end of the connection, which is that of the response.
+fn read(mut socket: impl Read) -> String {
+    let mut response = Vec::new();
+    socket.read_to_end(&mut response).unwrap();
+    String::from_utf8(response).unwrap()
+}
+
+/// [10.27]
+#[test]
+fn the_end_of_the_response_is_that_of_the_connection() {
+    let server = Server::on_tcp();
+    let mut socket = server.connect();
+    socket.write_all(&put("/chunks", b"")).unwrap();
+    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\n\r\none two three");
+    // Also where the peer has sent another request behind the first: only one is answered.
+    let mut socket = server.connect();
+    socket.write_all(&[put("/echo", b"hello"), put("/echo", b"again")].concat()).unwrap();
+    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+}
+
+/// [9.2], [10.27]
+#[test]
+fn a_cut_is_a_reset() {
+    let server = Server::on_tcp();
+    let mut socket = server.connect();
+    socket.write_all(&put("/broken", b"")).unwrap();
+    let mut response = Vec::new();
+    let error = socket.read_to_end(&mut response).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_reply_arrives_although_nobody_read_the_body() {
+    let server = Server::on_tcp();
+    let mut socket = server.connect();
+    socket.write_all(&put("/unread", &vec![b'x'; 200_000])).unwrap();
+    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nunread");
+}
+
+#[test]
+fn bodies_larger_than_every_buffer_pass() {
+    let server = Server::on_tcp();
+    // The web server does not read before all of the body is sent; the application takes it in first.
+    let mut socket = server.connect();
+    socket.write_all(&put("/echo", &vec![b'x'; LARGE])).unwrap();
+    assert_eq!(read(&socket).len(), format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").len() + LARGE);
+    let mut socket = server.connect();
+    socket.write_all(&put("/large", b"")).unwrap();
+    assert!(read(&socket).ends_with("yyyy"));
+}
+
+/// [4.36]
+#[test]
+fn a_body_that_breaks_off_is_an_error() {
+    let server = Server::on_tcp();
+    let mut socket = server.connect();
+    let input = put("/echo", &vec![b'x'; 100_000]);
+    socket.write_all(&input[..input.len() - 1]).unwrap();
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(read(&socket).starts_with("HTTP/1.1 400 "));
+}
+
+/// [11.11]
+#[test]
+fn what_is_malformed_is_answered_and_closed() {
+    let server = Server::on_tcp();
+    let mut socket = server.connect();
+    socket.write_all(b"\0\x04\0\0\x05\0AB").unwrap();
+    let response = read(&socket);
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    // No other connection is harmed.
+    let mut socket = server.connect();
+    socket.write_all(&put("/echo", b"hello")).unwrap();
+    assert!(read(&socket).ends_with("hello"));
+}
+
+#[test]
+fn over_a_unix_socket() {
+    let path = std::env::temp_dir().join(format!("wgi-uwsgi-{}.sock", std::process::id()));
+    let server = Server::start(&Address::Unix(path.clone()));
+    let ask = |path: &Path| {
+        let mut socket = UnixStream::connect(path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(&put("/echo", b"hello")).unwrap();
+        read(&socket)
+    };
+    assert_eq!(ask(&path), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    drop(server);
+}
