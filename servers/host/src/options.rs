@@ -89,6 +89,24 @@ pub(crate) const OPTIONS: &[Opt] = &[
         set: |settings, value| listen(settings, Protocol::FastCgi, value),
     },
     Opt {
+        name: "scgi",
+        value: Some("ADDRESS"),
+        group: Group::Listening,
+        default: "",
+        help: "listen for SCGI",
+        times: Times::Each,
+        set: |settings, value| listen(settings, Protocol::Scgi, value),
+    },
+    Opt {
+        name: "uwsgi",
+        value: Some("ADDRESS"),
+        group: Group::Listening,
+        default: "",
+        help: "listen for the uwsgi protocol",
+        times: Times::Each,
+        set: |settings, value| listen(settings, Protocol::Uwsgi, value),
+    },
+    Opt {
         name: "proxy-protocol-from",
         value: Some("PEERS"),
         group: Group::Listening,
@@ -154,11 +172,13 @@ pub(crate) const OPTIONS: &[Opt] = &[
         value: Some("PATH"),
         group: Group::Application,
         default: "",
-        help: "FastCGI: where it is mounted; by default what the web server says",
+        help: "where it is mounted (not HTTP); by default what the web server says",
         times: Times::Once,
         set: |settings, value| match text(value)? {
             path if path.is_empty() || path.starts_with('/') => {
                 settings.fastcgi = settings.fastcgi.clone().script_name(path);
+                settings.scgi = settings.scgi.clone().script_name(path);
+                settings.uwsgi = settings.uwsgi.clone().script_name(path);
                 Ok(())
             }
             path => Err(format!("`{path}` does not start with a slash")),
@@ -297,10 +317,13 @@ pub(crate) const OPTIONS: &[Opt] = &[
         value: Some("SIZE"),
         group: Group::Limits,
         default: "64K",
-        help: "FastCGI: the variables of a request",
+        help: "FastCGI, SCGI, uwsgi: the variables of a request",
         times: Times::Once,
         set: |settings, value| {
-            settings.fastcgi = settings.fastcgi.clone().max_params(memory(value)?);
+            let bytes = memory(value)?;
+            settings.fastcgi = settings.fastcgi.clone().max_params(bytes);
+            settings.scgi = settings.scgi.clone().max_head(bytes);
+            settings.uwsgi = settings.uwsgi.clone().max_vars(bytes);
             Ok(())
         },
     },

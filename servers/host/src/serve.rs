@@ -46,6 +46,8 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
         match protocol {
             Protocol::Http => engine.listen(listener, settings.http.clone(), app.clone()),
             Protocol::FastCgi => engine.listen(listener, settings.fastcgi.clone(), app.clone()),
+            Protocol::Scgi => engine.listen(listener, settings.scgi.clone(), app.clone()),
+            Protocol::Uwsgi => engine.listen(listener, settings.uwsgi.clone(), app.clone()),
         }
     }
     engine.stop_on_signals()?;
@@ -157,6 +159,8 @@ mod tests {
             (Protocol::Http, "unix:/run/app.sock", "unix:/run/app.sock (http)"),
             (Protocol::FastCgi, "127.0.0.1:9000", "fastcgi://127.0.0.1:9000"),
             (Protocol::FastCgi, "unix:/run/app.sock", "unix:/run/app.sock (fastcgi)"),
+            (Protocol::Scgi, "127.0.0.1:4000", "scgi://127.0.0.1:4000"),
+            (Protocol::Uwsgi, "[::1]:3031", "uwsgi://[::1]:3031"),
         ] {
             assert_eq!(url(protocol, &address.parse().unwrap()), expected);
         }

@@ -6,6 +6,8 @@ use tracing::level_filters::LevelFilter;
 use wgi_engine::{Address, BindOptions, Options, Peers};
 use wgi_fastcgi::FastCgi;
 use wgi_http::Http;
+use wgi_scgi::Scgi;
+use wgi_uwsgi::Uwsgi;
 
 /// What a server is set to.
 #[derive(Clone, Debug)]
@@ -21,6 +23,10 @@ pub struct Settings {
     pub http: Http,
     /// The limits of FastCGI, and where the application is mounted.
     pub fastcgi: FastCgi,
+    /// The limit of SCGI, and where the application is mounted.
+    pub scgi: Scgi,
+    /// The limit of uwsgi, and where the application is mounted.
+    pub uwsgi: Uwsgi,
     /// Which peers begin a connection with a header of the PROXY protocol, on every listener; none by default.
     pub proxies: Peers,
     /// The longest such header in bytes.
@@ -61,17 +67,23 @@ pub enum Protocol {
     Http,
     /// FastCGI 1.0.
     FastCgi,
+    /// SCGI.
+    Scgi,
+    /// The uwsgi protocol.
+    Uwsgi,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 2] = [Protocol::Http, Protocol::FastCgi];
+    pub const ALL: [Protocol; 4] = [Protocol::Http, Protocol::FastCgi, Protocol::Scgi, Protocol::Uwsgi];
 
     /// Its name in options, in `LISTEN_FDNAMES` and as a URL's scheme.
     pub const fn name(self) -> &'static str {
         match self {
             Protocol::Http => "http",
             Protocol::FastCgi => "fastcgi",
+            Protocol::Scgi => "scgi",
+            Protocol::Uwsgi => "uwsgi",
         }
     }
 
@@ -99,6 +111,8 @@ impl Default for Settings {
             engine: Options::default(),
             http: Http::default(),
             fastcgi: FastCgi::default(),
+            scgi: Scgi::default(),
+            uwsgi: Uwsgi::default(),
             proxies: Peers::default(),
             max_proxy_header: 4096,
             web_servers: None,

@@ -76,12 +76,13 @@ fn a_list_of_web_servers_that_cannot_be_read_lets_nobody_in() {
 
 #[test]
 fn sockets_of_a_service_manager_go_by_their_names() {
-    let mut started = started(&[], &[("LISTEN_FDNAMES", "fastcgi:http:unknown:fastcgi-internal:fastcgis:http.socket")]);
-    started.sockets = 7;
+    let mut started =
+        started(&[], &[("LISTEN_FDNAMES", "fastcgi:http:unknown:scgi:uwsgi-internal:fastcgis:http.socket")]);
+    started.sockets = 8;
     // systemd's own socket as standard input is one of these, and not another one.
     started.listens_on_stdin = true;
-    use Protocol::{FastCgi, Http};
-    let expected = [FastCgi, Http, Http, FastCgi, Http, Http, Http];
+    use Protocol::{FastCgi, Http, Scgi, Uwsgi};
+    let expected = [FastCgi, Http, Http, Scgi, Uwsgi, Http, Http, Http];
     let listen = |(socket, protocol)| Listen { protocol, at: Place::Socket(socket) };
     assert_eq!(settings(&started).listeners, expected.into_iter().enumerate().map(listen).collect::<Vec<_>>());
 }
@@ -108,16 +109,32 @@ fn sockets_and_addresses_go_together() {
 #[test]
 fn addresses_are_repeatable_and_together() {
     let args = ["--http", "localhost:80", "--fastcgi=unix:/run/a.sock", "--http=[::1]:80", "--fastcgi", ":9000"];
+    let more = ["--scgi", ":4000", "--uwsgi=unix:/run/u.sock", "--scgi=unix:/run/s.sock", "--uwsgi", "[::1]:3031"];
+    let args = [&args[..], &more].concat();
     let expected = [
         at(Protocol::Http, "localhost:80"),
         at(Protocol::FastCgi, "unix:/run/a.sock"),
         at(Protocol::Http, "[::1]:80"),
         at(Protocol::FastCgi, ":9000"),
+        at(Protocol::Scgi, ":4000"),
+        at(Protocol::Uwsgi, "unix:/run/u.sock"),
+        at(Protocol::Scgi, "unix:/run/s.sock"),
+        at(Protocol::Uwsgi, "[::1]:3031"),
     ];
     assert_eq!(serve(&args, &[]).listeners, expected);
-    let vars = [("WGI_HTTP", ":80, [::1]:81"), ("WGI_FASTCGI", "unix:/run/a.sock")];
-    let expected =
-        [at(Protocol::Http, ":80"), at(Protocol::Http, "[::1]:81"), at(Protocol::FastCgi, "unix:/run/a.sock")];
+    let vars = [
+        ("WGI_HTTP", ":80, [::1]:81"),
+        ("WGI_FASTCGI", "unix:/run/a.sock"),
+        ("WGI_SCGI", ":4000"),
+        ("WGI_UWSGI", ":3031"),
+    ];
+    let expected = [
+        at(Protocol::Http, ":80"),
+        at(Protocol::Http, "[::1]:81"),
+        at(Protocol::FastCgi, "unix:/run/a.sock"),
+        at(Protocol::Scgi, ":4000"),
+        at(Protocol::Uwsgi, ":3031"),
+    ];
     assert_eq!(serve(&[], &vars).listeners, expected);
 }
 
@@ -176,7 +193,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
         (&["--htp", ":80"][..], &[][..], "unknown option --htp; did you mean --http?"),
         (&["--keepalive-timeout"], &[], "unknown option --keepalive-timeout; did you mean --keep-alive-timeout?"),
         (&["--keep"], &[], "unknown option --keep; did you mean --keep-alive-timeout?"),
-        (&["--scgi", ":80"], &[], "unknown option --scgi"),
+        (&["--gopher", ":70"], &[], "unknown option --gopher"),
         (&["--frobnicate"], &[], "unknown option --frobnicate"),
         (&["-p", "80"], &[], "unknown option -p"),
         (&["127.0.0.1:80"], &[], "unexpected `127.0.0.1:80`; did you mean --http 127.0.0.1:80?"),

@@ -188,6 +188,20 @@ fn ask_fastcgi(mut connection: impl Read + Write) -> io::Result<String> {
     Ok(text(&answer))
 }
 
+/// Sends a request and reads to the end.
+fn ask_with(request: &[u8], mut connection: impl Read + Write) -> String {
+    connection.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).unwrap();
+    text(&answer)
+}
+
+/// A request of SCGI for `/`.
+const SCGI: &[u8] = b"57:CONTENT_LENGTH\x000\0SCGI\x001\0REQUEST_METHOD\0GET\0REQUEST_URI\0/\0,";
+
+/// The same of uwsgi.
+const UWSGI: &[u8] = b"\0\x23\0\0\x0e\0REQUEST_METHOD\x03\0GET\x09\0PATH_INFO\x01\0/";
+
 fn an_address_is_told_and_served() {
     let mut running = Running::new(&mut host(&["--http", "127.0.0.1:0"]));
     let address = running.address();
@@ -199,8 +213,12 @@ fn an_address_is_told_and_served() {
 }
 
 fn several_addresses_are_served_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let at_path = format!("unix:{}", path.display());
     let args = ["--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0", "--http", "localhost:0"];
-    let mut running = Running::new(&mut host(&args));
+    let more = ["--scgi", "127.0.0.1:0", "--uwsgi", "127.0.0.1:0", "--scgi", &at_path];
+    let mut running = Running::new(&mut host(&[&args[..], &more].concat()));
     let (http, fastcgi, named) = (running.address(), running.address(), running.address());
     assert!(named.starts_with("localhost:"), "{named}");
     for address in [http, named] {
@@ -208,6 +226,15 @@ fn several_addresses_are_served_together() {
     }
     let answer = ask_fastcgi(TcpStream::connect(fastcgi).unwrap()).unwrap();
     assert!(answer.contains("Status: 200 OK") && answer.contains("GET false"), "{answer}");
+    let (scgi, uwsgi) = (running.address(), running.address());
+    assert_eq!(running.line(), format!("listening on {at_path} (scgi)"));
+    for answer in [
+        ask_with(SCGI, TcpStream::connect(scgi).unwrap()),
+        ask_with(UWSGI, TcpStream::connect(uwsgi).unwrap()),
+        ask_with(SCGI, UnixStream::connect(path).unwrap()),
+    ] {
+        assert!(answer.contains(" 200 OK\r\n") && answer.ends_with("GET false"), "{answer}");
+    }
     assert_eq!(running.stop().0, Some(0));
 }
 
