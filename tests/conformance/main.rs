@@ -1,5 +1,6 @@
 //! The suite on every adapter of this workspace, and the specification against the suite.
 
+mod ajp;
 mod cgi;
 mod fastcgi;
 mod http;

@@ -1,6 +1,7 @@
 //! How a server plugs into the suite.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
+use std::net::TcpStream;
 
 use wgi_engine::Protocol;
 
@@ -56,6 +57,24 @@ pub trait Adapter {
     /// When there is no response: the connection ends before its head is there. One that is cut behind its head is a
     /// value.
     fn decode(&self, from: &mut dyn BufRead, request: &Request) -> io::Result<Seen>;
+
+    /// Sends a request and reads its response, on a live connection of a protocol that
+    /// [is on demand](wgi_engine::Codec::is_on_demand): there a client may not send all that
+    /// [`encode`](Adapter::encode) writes at once. Where the request breaks off, it shuts its side down. The default is
+    /// for protocols that are not.
+    ///
+    /// # Errors
+    /// As [`decode`](Adapter::decode), and what sending gives.
+    fn converse(
+        &self,
+        from: &mut dyn BufRead,
+        mut to: &TcpStream,
+        request: &Request,
+        is_last: bool,
+    ) -> io::Result<Seen> {
+        to.write_all(&self.encode(request, is_last))?;
+        self.decode(from, request)
+    }
 }
 
 /// What not every protocol, and not every rung, can do.

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use wgi::{App, Body, Environ, Error, StartResponse};
-use wgi_engine::{Address, Engine, Handle, Listener, Options};
+use wgi_engine::{Address, Engine, Handle, Listener, Options, Protocol};
 
 use super::Report;
+use super::memory::info;
 use crate::adapter::BODY_LIMIT;
 use crate::client::PATIENCE;
 use crate::{Adapter, Capability, Case, Journal, Seen};
@@ -35,7 +36,7 @@ pub fn run(adapter: &impl Adapter) -> io::Result<Report> {
         let seen = exchange(server.address, adapter, case, journal);
         for other in others {
             // They are there to be in the way; that they were answered is all that matters.
-            let read = other.and_then(|mut stream| stream.read_to_end(&mut Vec::new()));
+            let read = other.and_then(|stream| adapter.decode(&mut BufReader::new(stream), &case.request));
             read.map_err(|error| format!("a request beside it: {error}"))?;
         }
         seen.map_err(|error| error.to_string())
@@ -104,6 +105,13 @@ fn exchange(address: SocketAddr, adapter: &impl Adapter, case: &Case, journal: &
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    if adapter.protocol().codec(&info()).is_on_demand() && case.request.leaves_after.is_none() {
+        let mut received = BufReader::new(Received { stream: &stream, journal });
+        if let Some(before) = &case.before {
+            adapter.converse(&mut received, &stream, before, false)?;
+        }
+        return adapter.converse(&mut received, &stream, &case.request, true);
+    }
     let mut bytes = case.before.as_ref().map(|before| adapter.encode(before, false)).unwrap_or_default();
     bytes.extend(adapter.encode(&case.request, true));
     let mut sender = stream.try_clone()?;

@@ -72,7 +72,8 @@ fn exchange(adapter: &impl Adapter, case: &Case, journal: &Journal, feed: Feed) 
     Ok(seen)
 }
 
-fn info() -> ConnectionInfo {
+/// What is known of a connection.
+pub(super) fn info() -> ConnectionInfo {
     let address = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     ConnectionInfo { peer: address(54321), local: address(8080), gateway: Gateway::new() }
 }
