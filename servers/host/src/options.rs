@@ -3,6 +3,8 @@
 
 use std::ffi::OsStr;
 
+use wgi_ajp::Dialect;
+use wgi_ajp::packet::{MAX_PACKET_SIZE, PACKET_SIZE};
 use wgi_engine::Address;
 
 use crate::values::{Wrong, duration, flag, memory, mode, number, size, text, variable};
@@ -107,6 +109,44 @@ pub(crate) const OPTIONS: &[Opt] = &[
         set: |settings, value| listen(settings, Protocol::Uwsgi, value),
     },
     Opt {
+        name: "ajp",
+        value: Some("ADDRESS"),
+        group: Group::Listening,
+        default: "",
+        help: "listen for AJP; not on loopback, with a secret alone",
+        times: Times::Each,
+        set: |settings, value| listen(settings, Protocol::Ajp, value),
+    },
+    Opt {
+        name: "ajp-secret-file",
+        value: Some("FILE"),
+        group: Group::Listening,
+        default: "",
+        help: "AJP: the secret that the web server has to send",
+        times: Times::Once,
+        set: |settings, value| {
+            settings.ajp_secret_file = Some(value.into());
+            Ok(())
+        },
+    },
+    Opt {
+        name: "ajp-dialect",
+        value: Some("NAME"),
+        group: Group::Listening,
+        default: "standard",
+        help: "AJP: behind lighttpd, which has one of its own: lighttpd",
+        times: Times::Once,
+        set: |settings, value| {
+            let dialect = match text(value)? {
+                "standard" => Dialect::Standard,
+                "lighttpd" => Dialect::Lighttpd,
+                name => return Err(format!("`{name}` is no dialect; write standard or lighttpd")),
+            };
+            settings.ajp = settings.ajp.clone().dialect(dialect);
+            Ok(())
+        },
+    },
+    Opt {
         name: "proxy-protocol-from",
         value: Some("PEERS"),
         group: Group::Listening,
@@ -179,6 +219,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
                 settings.fastcgi = settings.fastcgi.clone().script_name(path);
                 settings.scgi = settings.scgi.clone().script_name(path);
                 settings.uwsgi = settings.uwsgi.clone().script_name(path);
+                settings.ajp = settings.ajp.clone().script_name(path);
                 Ok(())
             }
             path => Err(format!("`{path}` does not start with a slash")),
@@ -284,10 +325,12 @@ pub(crate) const OPTIONS: &[Opt] = &[
         value: Some("N"),
         group: Group::Limits,
         default: "100",
-        help: "HTTP: header fields of a request",
+        help: "HTTP, AJP: header fields of a request",
         times: Times::Once,
         set: |settings, value| {
-            settings.http = settings.http.clone().max_fields(number(value, 1)?);
+            let fields = number(value, 1)?;
+            settings.http = settings.http.clone().max_fields(fields);
+            settings.ajp = settings.ajp.clone().max_fields(fields);
             Ok(())
         },
     },
@@ -325,6 +368,21 @@ pub(crate) const OPTIONS: &[Opt] = &[
             settings.scgi = settings.scgi.clone().max_head(bytes);
             settings.uwsgi = settings.uwsgi.clone().max_vars(bytes);
             Ok(())
+        },
+    },
+    Opt {
+        name: "ajp-packet-size",
+        value: Some("SIZE"),
+        group: Group::Limits,
+        default: "8K",
+        help: "AJP: a packet, as the web server has it; up to 64K",
+        times: Times::Once,
+        set: |settings, value| match memory(value)? {
+            bytes @ PACKET_SIZE..=MAX_PACKET_SIZE => {
+                settings.ajp = settings.ajp.clone().packet_size(bytes);
+                Ok(())
+            }
+            bytes => Err(format!("a packet of AJP has 8K to 64K, and not {bytes} bytes")),
         },
     },
     Opt {
@@ -425,6 +483,9 @@ mod tests {
                 Some("PATH") => "/app",
                 Some("PEERS") => "10.0.0.0/8",
                 Some("LEVEL") => "error",
+                Some("FILE") => "/etc/secret",
+                Some("NAME") => "lighttpd",
+                Some("SIZE") if option.name == "ajp-packet-size" => "64K",
                 Some("N" | "SIZE" | "TIME") => "7",
                 Some(other) => panic!("{other}"),
             };

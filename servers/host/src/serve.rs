@@ -1,6 +1,7 @@
 //! From settings to a running server.
 
-use std::fs::File;
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use listenfd::ListenFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wgi::App;
+use wgi_ajp::Ajp;
 use wgi_engine::{Address, Engine, Listener, ProxyProtocol};
 
 use crate::{Listen, Place, Protocol, Settings, Started};
@@ -48,6 +50,13 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
             Protocol::FastCgi => engine.listen(listener, settings.fastcgi.clone(), app.clone()),
             Protocol::Scgi => engine.listen(listener, settings.scgi.clone(), app.clone()),
             Protocol::Uwsgi => engine.listen(listener, settings.uwsgi.clone(), app.clone()),
+            Protocol::Ajp => {
+                let ajp = ajp_with_secret(&settings)?;
+                ajp.check(&listener).map_err(|error| {
+                    io::Error::new(error.kind(), format!("{error}; name one with --ajp-secret-file"))
+                })?;
+                engine.listen(listener, ajp, app.clone());
+            }
         }
     }
     engine.stop_on_signals()?;
@@ -64,6 +73,20 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
     handle.stop();
     let _ = watching.join();
     served
+}
+
+/// AJP as it is set, with the secret of its file where there is one.
+fn ajp_with_secret(settings: &Settings) -> io::Result<Ajp> {
+    let Some(path) = &settings.ajp_secret_file else { return Ok(settings.ajp.clone()) };
+    let failed = |error: &dyn fmt::Display| format!("cannot take the secret of AJP from {}: {error}", path.display());
+    let content = fs::read(path).map_err(|error| io::Error::new(error.kind(), failed(&error)))?;
+    // An editor ends the file with a line's end, which nobody would put into the web server's configuration.
+    let secret = content.strip_suffix(b"\n").unwrap_or(&content);
+    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+    if secret.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, failed(&"it is empty")));
+    }
+    Ok(settings.ajp.clone().secret(secret))
 }
 
 /// Where to find a listener, so that a terminal makes it something to click on.
@@ -161,6 +184,7 @@ mod tests {
             (Protocol::FastCgi, "unix:/run/app.sock", "unix:/run/app.sock (fastcgi)"),
             (Protocol::Scgi, "127.0.0.1:4000", "scgi://127.0.0.1:4000"),
             (Protocol::Uwsgi, "[::1]:3031", "uwsgi://[::1]:3031"),
+            (Protocol::Ajp, "127.0.0.1:8009", "ajp://127.0.0.1:8009"),
         ] {
             assert_eq!(url(protocol, &address.parse().unwrap()), expected);
         }

@@ -1,8 +1,10 @@
 //! What a server is set to: where it listens, what it speaks there, its limits.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
+use wgi_ajp::Ajp;
 use wgi_engine::{Address, BindOptions, Options, Peers};
 use wgi_fastcgi::FastCgi;
 use wgi_http::Http;
@@ -27,6 +29,10 @@ pub struct Settings {
     pub scgi: Scgi,
     /// The limit of uwsgi, and where the application is mounted.
     pub uwsgi: Uwsgi,
+    /// The limits of AJP, its dialect, and where the application is mounted.
+    pub ajp: Ajp,
+    /// The file with the secret of AJP: one line, or bytes without a line's end. It is read when AJP is listened for.
+    pub ajp_secret_file: Option<PathBuf>,
     /// Which peers begin a connection with a header of the PROXY protocol, on every listener; none by default.
     pub proxies: Peers,
     /// The longest such header in bytes.
@@ -71,11 +77,13 @@ pub enum Protocol {
     Scgi,
     /// The uwsgi protocol.
     Uwsgi,
+    /// AJP 1.3.
+    Ajp,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 4] = [Protocol::Http, Protocol::FastCgi, Protocol::Scgi, Protocol::Uwsgi];
+    pub const ALL: [Protocol; 5] = [Protocol::Http, Protocol::FastCgi, Protocol::Scgi, Protocol::Uwsgi, Protocol::Ajp];
 
     /// Its name in options, in `LISTEN_FDNAMES` and as a URL's scheme.
     pub const fn name(self) -> &'static str {
@@ -84,6 +92,7 @@ impl Protocol {
             Protocol::FastCgi => "fastcgi",
             Protocol::Scgi => "scgi",
             Protocol::Uwsgi => "uwsgi",
+            Protocol::Ajp => "ajp",
         }
     }
 
@@ -113,6 +122,8 @@ impl Default for Settings {
             fastcgi: FastCgi::default(),
             scgi: Scgi::default(),
             uwsgi: Uwsgi::default(),
+            ajp: Ajp::default(),
+            ajp_secret_file: None,
             proxies: Peers::default(),
             max_proxy_header: 4096,
             web_servers: None,

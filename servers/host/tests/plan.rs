@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use wgi_ajp::{Ajp, Dialect};
 use wgi_host::{Listen, Place, Plan, Protocol, Settings, Started};
 
 fn started(args: &[&str], vars: &[(&str, &str)]) -> Started {
@@ -110,7 +111,8 @@ fn sockets_and_addresses_go_together() {
 fn addresses_are_repeatable_and_together() {
     let args = ["--http", "localhost:80", "--fastcgi=unix:/run/a.sock", "--http=[::1]:80", "--fastcgi", ":9000"];
     let more = ["--scgi", ":4000", "--uwsgi=unix:/run/u.sock", "--scgi=unix:/run/s.sock", "--uwsgi", "[::1]:3031"];
-    let args = [&args[..], &more].concat();
+    let ajp = ["--ajp", "127.0.0.1:8009", "--ajp=unix:/run/j.sock"];
+    let args = [&args[..], &more, &ajp].concat();
     let expected = [
         at(Protocol::Http, "localhost:80"),
         at(Protocol::FastCgi, "unix:/run/a.sock"),
@@ -120,6 +122,8 @@ fn addresses_are_repeatable_and_together() {
         at(Protocol::Uwsgi, "unix:/run/u.sock"),
         at(Protocol::Scgi, "unix:/run/s.sock"),
         at(Protocol::Uwsgi, "[::1]:3031"),
+        at(Protocol::Ajp, "127.0.0.1:8009"),
+        at(Protocol::Ajp, "unix:/run/j.sock"),
     ];
     assert_eq!(serve(&args, &[]).listeners, expected);
     let vars = [
@@ -127,6 +131,7 @@ fn addresses_are_repeatable_and_together() {
         ("WGI_FASTCGI", "unix:/run/a.sock"),
         ("WGI_SCGI", ":4000"),
         ("WGI_UWSGI", ":3031"),
+        ("WGI_AJP", "localhost:8009, unix:/run/j.sock"),
     ];
     let expected = [
         at(Protocol::Http, ":80"),
@@ -134,6 +139,8 @@ fn addresses_are_repeatable_and_together() {
         at(Protocol::FastCgi, "unix:/run/a.sock"),
         at(Protocol::Scgi, ":4000"),
         at(Protocol::Uwsgi, ":3031"),
+        at(Protocol::Ajp, "localhost:8009"),
+        at(Protocol::Ajp, "unix:/run/j.sock"),
     ];
     assert_eq!(serve(&[], &vars).listeners, expected);
 }
@@ -168,6 +175,18 @@ fn proxies_are_named() {
     assert_eq!(serve(&args, &[]).proxies, expected);
     assert_eq!(serve(&[], &[("WGI_PROXY_PROTOCOL_FROM", "192.0.2.7, unix:,10.0.0.0/8")]).proxies, expected);
     assert_eq!(serve(&["--max-proxy-header", "536"], &[]).max_proxy_header, 536);
+}
+
+#[test]
+fn ajp_is_set() {
+    let args = ["--ajp", "127.0.0.1:0", "--ajp-secret-file", "/etc/shelf/secret", "--ajp-packet-size", "64K"];
+    let settings = serve(&args, &[("WGI_AJP_DIALECT", "lighttpd"), ("WGI_AJP_PACKET_SIZE", "nonsense")]);
+    assert_eq!(settings.ajp_secret_file.as_deref(), Some("/etc/shelf/secret".as_ref()));
+    let expected = Ajp::new().packet_size(64 * 1024).dialect(Dialect::Lighttpd);
+    assert_eq!(format!("{:?}", settings.ajp), format!("{expected:?}"));
+    let settings = serve(&["--max-fields", "7"], &[("WGI_AJP_SECRET_FILE", "secret"), ("WGI_AJP_PACKET_SIZE", "9000")]);
+    assert_eq!(settings.ajp_secret_file.as_deref(), Some("secret".as_ref()));
+    assert_eq!(format!("{:?}", settings.ajp), format!("{:?}", Ajp::new().packet_size(9000).max_fields(7)));
 }
 
 #[test]
@@ -214,6 +233,9 @@ fn what_is_wrong_is_said_in_a_sentence() {
         ),
         (&["--environ", "A"], &[], "--environ: `A` is no variable; write NAME=VALUE"),
         (&["--script-name", "app"], &[], "--script-name: `app` does not start with a slash"),
+        (&["--ajp-packet-size", "4K"], &[], "--ajp-packet-size: a packet of AJP has 8K to 64K, and not 4096 bytes"),
+        (&["--ajp-packet-size", "65537"], &[], "--ajp-packet-size: a packet of AJP has 8K to 64K, and not 65537 bytes"),
+        (&["--ajp-dialect", "apache"], &[], "--ajp-dialect: `apache` is no dialect; write standard or lighttpd"),
         (&["--log", "loud"], &[], "--log: `loud` is no level; write off, error, warn, info or debug"),
         (&[], &[("WGI_LINT", "perhaps")], "WGI_LINT: `perhaps` is neither 1 nor 0"),
         (

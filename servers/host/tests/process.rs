@@ -21,6 +21,8 @@ const HOST: &str = "WGI_TEST_HOST";
 const TESTS: &[(&str, fn())] = &[
     ("an_address_is_told_and_served", an_address_is_told_and_served),
     ("several_addresses_are_served_together", several_addresses_are_served_together),
+    ("ajp_is_served_to_who_knows_the_secret", ajp_is_served_to_who_knows_the_secret),
+    ("ajp_for_everybody_needs_a_secret", ajp_for_everybody_needs_a_secret),
     ("a_unix_socket_has_its_mode_and_goes_at_the_end", a_unix_socket_has_its_mode_and_goes_at_the_end),
     ("a_signal_lets_requests_in_flight_finish", a_signal_lets_requests_in_flight_finish),
     ("descriptor_0_is_fastcgi", descriptor_0_is_fastcgi),
@@ -235,6 +237,74 @@ fn several_addresses_are_served_together() {
     ] {
         assert!(answer.contains(" 200 OK\r\n") && answer.ends_with("GET false"), "{answer}");
     }
+    assert_eq!(running.stop().0, Some(0));
+}
+
+/// A request of AJP for `/`, with the secret `sesame`.
+const AJP: &[u8] = b"\x12\x34\0\x31\x02\x02\0\x08HTTP/1.1\0\0\x01/\0\xff\xff\xff\xff\0\x09localhost\0\0\x50\0\0\0\
+    \x0c\0\x06sesame\0\xff";
+
+/// Sends a request of AJP and reads to the end of its response.
+fn ask_ajp(mut connection: impl Read + Write) -> String {
+    connection.write_all(AJP).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"AB\0\x02\x05\x01") {
+        let mut byte = [0];
+        match connection.read(&mut byte) {
+            Ok(1) => answer.push(byte[0]),
+            _ => break,
+        }
+    }
+    text(&answer)
+}
+
+/// [10.25]
+fn ajp_is_served_to_who_knows_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, secret) = (folder.path().join("app.sock"), folder.path().join("secret"));
+    let at_path = format!("unix:{}", path.display());
+    let secret_file = secret.to_str().unwrap();
+    for (content, served) in [("sesame", true), ("sesame\n", true), ("sesame\r\n", true), ("sesame \n", false)] {
+        fs::write(&secret, content).unwrap();
+        let args = ["--ajp", "127.0.0.1:0", "--ajp", &at_path, "--ajp", ":0", "--ajp-secret-file", secret_file];
+        let mut running = Running::new(&mut host(&args));
+        let address = running.address();
+        assert_eq!(running.line(), format!("listening on {at_path} (ajp)"));
+        let open = running.line();
+        assert!(open.starts_with("listening on ajp://localhost:") && open.ends_with(" (every interface)"), "{open}");
+        for answer in [ask_ajp(TcpStream::connect(address).unwrap()), ask_ajp(UnixStream::connect(&path).unwrap())] {
+            assert_eq!(answer.contains("GET false"), served, "{answer}");
+            assert_eq!(answer.contains("Forbidden"), !served, "{answer}");
+        }
+        assert_eq!(running.stop().0, Some(0));
+    }
+}
+
+/// [10.25]
+fn ajp_for_everybody_needs_a_secret() {
+    for address in [":0", "0.0.0.0:0"] {
+        let output = finish(&mut host(&["--ajp", "127.0.0.1:0", "--ajp", address]));
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let said = text(&output.stderr);
+        assert!(said.starts_with("shelf: cannot listen on ") && said.contains("AJP without a secret"), "{said}");
+        assert!(said.ends_with("; name one with --ajp-secret-file\n") && said.lines().count() == 1, "{said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    for (content, reason) in [(None, "No such file"), (Some(""), "it is empty"), (Some("\n"), "it is empty")] {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        let args = ["--ajp", ":0", "--ajp-secret-file", file.to_str().unwrap()];
+        let output = finish(&mut host(&args));
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.starts_with("shelf: cannot take the secret of AJP from ") && said.contains(reason), "{said}");
+    }
+    // Without one, this machine alone.
+    let mut running = Running::new(&mut host(&["--ajp", "localhost:0"]));
+    let address = running.address();
+    assert!(ask_ajp(TcpStream::connect(address).unwrap()).contains("GET false"));
     assert_eq!(running.stop().0, Some(0));
 }
 
