@@ -80,6 +80,16 @@ impl Input {
         Input(Kind::Source(Buffered { source, buffer: Vec::new(), at: 0, state: State::Open }))
     }
 
+    /// What is left of the body, where all of it is in memory: nothing has to be read, and nobody waited for. The input
+    /// is at its end then.
+    pub fn take_whole(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Whole(bytes) => Some(mem::take(bytes)),
+            Kind::Source(_) => None,
+        }
+    }
+
     /// Reads what is left of the body, up to `limit` bytes.
     ///
     /// # Errors
@@ -276,6 +286,16 @@ mod tests {
         assert_eq!(pieces(["abc", "de"]).read_all(5).unwrap(), "abcde");
         assert!(matches!(pieces(["abc", "de"]).read_all(4), Err(Error::Peer(PeerError::TooLarge { limit: 4 }))));
         assert!(Input::from("abcde").read_all(4).is_err());
+    }
+
+    #[test]
+    fn what_is_in_memory_is_taken_at_once() {
+        assert_eq!(Input::empty().take_whole().unwrap(), "");
+        let mut input = Input::from("abcde");
+        input.read_exact(&mut [0; 2]).unwrap();
+        assert_eq!(input.take_whole().unwrap(), "cde");
+        assert_eq!(input.read(&mut [0; 8]).unwrap(), 0);
+        assert_eq!(pieces(["abc"]).take_whole(), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Hosts a wgi application as a CGI/1.1 program (RFC 3875): one process, one request, one response.
+//! CGI/1.1 (RFC 3875), both sides of it: hosts a wgi application as a CGI program, one process, one request, one response
+//! ([`run`]); and runs CGI programs as applications ([`Script`], [`Directory`]).
 //!
 //! ```no_run
 //! use wgi::{Body, Environ, Error, StartResponse, StatusCode, header::CONTENT_TYPE};
@@ -29,6 +30,11 @@
 //! most servers do not look at it. A client can tell by the `Content-Length`, where there is one.
 //!
 //! The command line is never looked at: the client writes it (RFC 3875 §4.4, CVE-2012-1823).
+//!
+//! # The other side
+//! A [`Script`] or a [`Directory`] says which program is to run (`script`, `directory`) with which variables (`program`);
+//! a process with its pipes (`child`) is what an exchange of [`wgi_backend`] goes through. Nothing of this is touched when
+//! an application is hosted.
 
 use std::env;
 use std::ffi::OsString;
@@ -37,14 +43,22 @@ use std::process::ExitCode;
 
 use wgi::{App, Errors, Vars};
 
+mod child;
+mod directory;
 mod exchange;
 mod head;
 mod input;
 mod output;
+mod program;
+mod script;
 mod stdio;
 mod variables;
 
+pub use directory::Directory;
 pub use exchange::Interrupted;
+pub use program::ProgramOptions;
+pub use script::Script;
+pub use wgi_backend::{Limits, Links, LocalRedirects, LocalRedirectsLayer, Variables};
 
 /// What a deployer may set.
 #[derive(Clone, Debug)]

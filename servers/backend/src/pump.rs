@@ -1,0 +1,196 @@
+//! The request's way to the back end, while the response is on its way back.
+//!
+//! A back end may answer before it has read the request, or write more than any buffer holds while it reads. So neither
+//! direction may wait for the other. What can be sent without waiting is sent at once; for what is left there is a
+//! thread, for reading a request's body may wait for the client.
+
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wgi::{Bytes, Error, Input, PeerError};
+
+use crate::conversation::{Breaker, Outlet};
+use crate::request_body::{Content, PIECE, RequestBody};
+use crate::room::Place;
+
+/// Of a body that is in memory, how much is sent in one piece with the head of the request, in bytes.
+const AT_ONCE: usize = 16 * 1024;
+
+/// What is known of a request that is being sent.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    start: Instant,
+    /// When something was last sent, in milliseconds behind `start`.
+    moved: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Sending,
+    /// The back end has it all.
+    Sent,
+    /// The back end takes no more.
+    Unwanted,
+    /// The body broke off.
+    Broken(Option<Error>),
+}
+
+impl Pump {
+    /// Sends a request: `head`, then its body, then what ends it.
+    pub(crate) fn start(
+        mut outlet: Box<dyn Outlet>,
+        mut head: Vec<u8>,
+        body: RequestBody,
+        breaker: Breaker,
+        place: Place,
+    ) -> std::io::Result<Arc<Pump>> {
+        let (length, content) = body.into_parts();
+        let pump = Pump { start: Instant::now(), moved: AtomicU64::new(0), state: Mutex::new(State::Sending) };
+        let pump = Arc::new(pump);
+        let rest = match content {
+            Content::Whole(bytes) if bytes.len() <= AT_ONCE => {
+                if !bytes.is_empty() {
+                    outlet.frame(&bytes, &mut head);
+                }
+                outlet.end(&mut head);
+                None
+            }
+            content => Some(content),
+        };
+        match outlet.try_send(&head) {
+            Ok(sent) if sent == head.len() && rest.is_none() => pump.set(State::Sent),
+            Ok(sent) => {
+                head.drain(..sent.min(head.len()));
+                let sending = Sending { pump: pump.clone(), outlet, breaker, _place: place };
+                thread::Builder::new()
+                    .name("wgi-request".into())
+                    // It reads and writes, and does not recurse.
+                    .stack_size(256 * 1024)
+                    .spawn(move || sending.run(&head, rest, length))?;
+            }
+            Err(_) => pump.set(State::Unwanted),
+        }
+        Ok(pump)
+    }
+
+    /// Whether the back end has the whole request.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(*self.lock(), State::Sent)
+    }
+
+    /// When something was last sent.
+    pub(crate) fn moved_at(&self) -> Instant {
+        self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    /// Why the request broke off, if it did; told once.
+    pub(crate) fn take_error(&self) -> Option<Error> {
+        match &mut *self.lock() {
+            State::Broken(error) => error.take(),
+            _ => None,
+        }
+    }
+
+    fn set(&self, state: State) {
+        *self.lock() = state;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the thread has.
+struct Sending {
+    pump: Arc<Pump>,
+    outlet: Box<dyn Outlet>,
+    breaker: Breaker,
+    /// Held until all that is left of the request is gone.
+    _place: Place,
+}
+
+impl Sending {
+    fn run(mut self, head: &[u8], content: Option<Content>, length: u64) {
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            self.send(head)?;
+            self.send_content(content, length)
+        }));
+        let state = match sent {
+            Ok(Ok(())) => State::Sent,
+            Ok(Err(Stopped::Unwanted)) => State::Unwanted,
+            Ok(Err(Stopped::Broken(error))) => State::Broken(Some(error)),
+            Err(_) => State::Broken(Some(Error::new("reading the request body panicked"))),
+        };
+        let is_broken = matches!(state, State::Broken(_));
+        self.pump.set(state);
+        if is_broken {
+            // Half a request must never look whole: the back end is made to give up before it sees an end.
+            (self.breaker)();
+        }
+    }
+
+    fn send_content(&mut self, content: Option<Content>, length: u64) -> Result<(), Stopped> {
+        match content {
+            None => return Ok(()),
+            Some(Content::Whole(bytes)) => self.send_whole(&bytes)?,
+            Some(Content::Streamed(input)) => self.send_streamed(input, length)?,
+        }
+        let mut end = Vec::new();
+        self.outlet.end(&mut end);
+        self.send(&end)
+    }
+
+    fn send_whole(&mut self, bytes: &Bytes) -> Result<(), Stopped> {
+        let mut framed = Vec::new();
+        for piece in bytes.chunks(PIECE) {
+            framed.clear();
+            self.outlet.frame(piece, &mut framed);
+            self.send(&framed)?;
+        }
+        Ok(())
+    }
+
+    /// Sends exactly `length` bytes: a back end takes what comes behind them for something else.
+    fn send_streamed(&mut self, mut input: Input, length: u64) -> Result<(), Stopped> {
+        let mut left = length;
+        let mut piece = vec![0; PIECE];
+        let mut framed = Vec::new();
+        while left > 0 {
+            let wanted = left.min(PIECE as u64) as usize;
+            let read = match input.read(piece.get_mut(..wanted).unwrap_or_default()) {
+                Ok(0) => return Err(Stopped::Broken(short())),
+                Ok(read) => read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Stopped::Broken(error.into())),
+            };
+            left = left.saturating_sub(read as u64);
+            framed.clear();
+            self.outlet.frame(piece.get(..read).unwrap_or_default(), &mut framed);
+            self.send(&framed)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        if !bytes.is_empty() {
+            self.outlet.send(bytes).map_err(|_| Stopped::Unwanted)?;
+            let moved = self.pump.start.elapsed().as_millis();
+            self.pump.moved.store(u64::try_from(moved).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+enum Stopped {
+    Unwanted,
+    Broken(Error),
+}
+
+fn short() -> Error {
+    PeerError::Disconnected { doing: "before the end of the request body" }.into()
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Sends to another path of this server.
+printf 'Location: %s\n\n' "$QUERY_STRING"
