@@ -1,11 +1,11 @@
-//! Apache: mod_cgid, mod_fcgid, mod_proxy_fcgi and mod_proxy_http.
+//! Apache: mod_cgid, mod_fcgid, and mod_proxy with FastCGI, SCGI, uwsgi and HTTP.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::pair::{ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, USER, find, is_root};
 
 const MERGES_SLASHES: &str = "Apache looks for a file, and merges slashes on the way";
@@ -14,6 +14,10 @@ const NO_LENGTH: &str = "CGI has no request body without a length (RFC 3875 §4.
 const WRITES_FIRST: &str = "mod_fcgid reads nothing of a response before it has sent the whole request";
 const APPENDS: &str = "mod_fcgid appends an error page of its own, and ends that in good order";
 const PROCESSES: &str = "mod_fcgid shares the requests out among several processes";
+const WANTS_LENGTH: &str = "Apache refuses a request without a length here";
+const PROXY_WRITES_FIRST: &str = "Apache reads nothing of a response here before it has sent the whole request";
+const TAKES_RESET_FOR_END: &str =
+    "mod_proxy_uwsgi takes a reset for the end of a response, where it comes right behind a part of it";
 
 /// Where distributions keep Apache's modules.
 const MODULES: [&str; 4] =
@@ -122,6 +126,73 @@ pub(crate) const PROXY_FCGI_HANDLER: Pair = Pair {
             folder = folder.display()
         );
         Ok(vec![apache(place, address, &["alias", "proxy", "proxy_fcgi"], &config)?, probe])
+    },
+};
+
+pub(crate) const PROXY_SCGI: Pair = Pair {
+    name: "apache_proxy_scgi",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[("upload_chunked", WANTS_LENGTH), ("echo_large", PROXY_WRITES_FIRST)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--scgi")?;
+        let config = format!("ProxyPass / scgi://{port}/ flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_scgi"], &config)?, probe])
+    },
+};
+
+pub(crate) const PROXY_SCGI_UNIX: Pair = Pair {
+    name: "apache_proxy_scgi_unix",
+    needs: &["apache2"],
+    prefix: "/app",
+    cannot: &[
+        ("upload_chunked", WANTS_LENGTH),
+        ("echo_large", PROXY_WRITES_FIRST),
+        ("error_later", NO_RESET),
+        ("panic_later", NO_RESET),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket(place, "--scgi")?;
+        let config = format!("ProxyPass /app/ unix:{socket}|scgi://localhost/ flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_scgi"], &config)?, probe])
+    },
+};
+
+pub(crate) const PROXY_UWSGI: Pair = Pair {
+    name: "apache_proxy_uwsgi",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[
+        ("upload_chunked", WANTS_LENGTH),
+        ("echo_large", PROXY_WRITES_FIRST),
+        ("error_later", TAKES_RESET_FOR_END),
+        ("panic_later", TAKES_RESET_FOR_END),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--uwsgi")?;
+        let config = format!("ProxyPass / uwsgi://{port}/ flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_uwsgi"], &config)?, probe])
+    },
+};
+
+pub(crate) const PROXY_UWSGI_UNIX: Pair = Pair {
+    name: "apache_proxy_uwsgi_unix",
+    needs: &["apache2"],
+    prefix: "/app",
+    cannot: &[
+        ("upload_chunked", WANTS_LENGTH),
+        ("echo_large", PROXY_WRITES_FIRST),
+        ("error_later", NO_RESET),
+        ("panic_later", NO_RESET),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket(place, "--uwsgi")?;
+        let config = format!("ProxyPass /app/ unix:{socket}|uwsgi://localhost/ flushpackets=on");
+        Ok(vec![apache(place, address, &["proxy", "proxy_uwsgi"], &config)?, probe])
     },
 };
 

@@ -1,10 +1,10 @@
-//! lighttpd: mod_cgi, mod_fastcgi and mod_proxy.
+//! lighttpd: mod_cgi, mod_fastcgi, mod_scgi (which speaks uwsgi too) and mod_proxy.
 
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::pair::{ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, find};
 
 const MERGES_SLASHES: &str = "lighttpd merges slashes";
@@ -87,6 +87,55 @@ pub(crate) const FASTCGI_BIN_PATH: Pair = Pair {
             place.text("lighttpd.socket")
         );
         Ok(vec![lighttpd(place, address, &config)?])
+    },
+};
+
+pub(crate) const SCGI: Pair = Pair {
+    name: "lighttpd_scgi",
+    needs: &["lighttpd"],
+    prefix: "",
+    cannot: &[
+        ("reason", OWN_REASON),
+        ("error_later", COMPLETES),
+        ("panic_later", COMPLETES),
+        ("underscore", UNDERSCORES),
+        ("path_double_slash", MERGES_SLASHES),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--scgi")?;
+        let config = format!(
+            "server.modules = (\"mod_scgi\")
+            scgi.server = (\"/\" => ((
+                \"host\" => \"{}\", \"port\" => {}, \"check-local\" => \"disable\", \"fix-root-scriptname\" => \"enable\"
+            )))",
+            port.ip(),
+            port.port()
+        );
+        Ok(vec![lighttpd(place, address, &config)?, probe])
+    },
+};
+
+pub(crate) const UWSGI: Pair = Pair {
+    name: "lighttpd_uwsgi",
+    needs: &["lighttpd"],
+    prefix: "/app",
+    cannot: &[
+        ("reason", OWN_REASON),
+        ("error_later", NO_RESET),
+        ("panic_later", NO_RESET),
+        ("underscore", UNDERSCORES),
+        ("path_double_slash", MERGES_SLASHES),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket(place, "--uwsgi")?;
+        let config = format!(
+            "server.modules = (\"mod_scgi\")
+            scgi.protocol = \"uwsgi\"
+            scgi.server = (\"/app\" => ((\"socket\" => \"{socket}\", \"check-local\" => \"disable\")))"
+        );
+        Ok(vec![lighttpd(place, address, &config)?, probe])
     },
 };
 

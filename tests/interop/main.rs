@@ -16,6 +16,7 @@ mod process;
 mod proxied;
 mod rows;
 mod small;
+mod uwsgi;
 
 #[test]
 fn nginx_proxy_pass() {
@@ -45,6 +46,26 @@ fn nginx_fastcgi_unix() {
 #[test]
 fn nginx_fastcgi_unix_kept() {
     nginx::FASTCGI_UNIX_KEPT.run();
+}
+
+#[test]
+fn nginx_scgi_tcp() {
+    nginx::SCGI_TCP.run();
+}
+
+#[test]
+fn nginx_scgi_unix() {
+    nginx::SCGI_UNIX.run();
+}
+
+#[test]
+fn nginx_uwsgi_tcp() {
+    nginx::UWSGI_TCP.run();
+}
+
+#[test]
+fn nginx_uwsgi_unix() {
+    nginx::UWSGI_UNIX.run();
 }
 
 #[test]
@@ -78,6 +99,26 @@ fn apache_proxy_fcgi_handler() {
 }
 
 #[test]
+fn apache_proxy_scgi() {
+    apache::PROXY_SCGI.run();
+}
+
+#[test]
+fn apache_proxy_scgi_unix() {
+    apache::PROXY_SCGI_UNIX.run();
+}
+
+#[test]
+fn apache_proxy_uwsgi() {
+    apache::PROXY_UWSGI.run();
+}
+
+#[test]
+fn apache_proxy_uwsgi_unix() {
+    apache::PROXY_UWSGI_UNIX.run();
+}
+
+#[test]
 fn apache_proxy_http() {
     apache::PROXY_HTTP.run();
 }
@@ -95,6 +136,21 @@ fn lighttpd_fastcgi() {
 #[test]
 fn lighttpd_fastcgi_bin_path() {
     lighttpd::FASTCGI_BIN_PATH.run();
+}
+
+#[test]
+fn lighttpd_scgi() {
+    lighttpd::SCGI.run();
+}
+
+#[test]
+fn lighttpd_uwsgi() {
+    lighttpd::UWSGI.run();
+}
+
+#[test]
+fn uwsgi_http_router() {
+    uwsgi::HTTP_ROUTER.run();
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! nginx: `proxy_pass` and `fastcgi_pass`, and what stands behind its FastCGI only.
+//! nginx: `proxy_pass`, `fastcgi_pass`, `scgi_pass` and `uwsgi_pass`, and what stands behind its FastCGI only.
 
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::pair::{ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket, probe_at_socket_with};
 use crate::process::{Place, Process, find, is_root};
 
 /// ngx_http_upstream.c, `preserve_output`: only proxy_pass and grpc_pass go on sending behind the head of a response.
@@ -187,6 +187,106 @@ pub(crate) const FCGIWRAP: Pair = Pair {
             place.text("probe")
         );
         Ok(vec![nginx(place, address, "", &location)?, wrap])
+    },
+};
+
+/// The parameters that nginx ships as `scgi_params`: neither SCRIPT_NAME nor PATH_INFO is among them.
+const SCGI_PARAMS: &str = "
+    scgi_param REQUEST_METHOD $request_method;
+    scgi_param REQUEST_URI $request_uri;
+    scgi_param QUERY_STRING $query_string;
+    scgi_param CONTENT_TYPE $content_type;
+    scgi_param DOCUMENT_URI $document_uri;
+    scgi_param DOCUMENT_ROOT $document_root;
+    scgi_param SCGI 1;
+    scgi_param SERVER_PROTOCOL $server_protocol;
+    scgi_param REQUEST_SCHEME $scheme;
+    scgi_param HTTPS $https if_not_empty;
+    scgi_param REMOTE_ADDR $remote_addr;
+    scgi_param REMOTE_PORT $remote_port;
+    scgi_param SERVER_PORT $server_port;
+    scgi_param SERVER_NAME $server_name;
+";
+
+/// The parameters that nginx ships as `uwsgi_params`: PATH_INFO is the whole path, and there is no SCRIPT_NAME.
+const UWSGI_PARAMS: &str = "
+    uwsgi_param QUERY_STRING $query_string;
+    uwsgi_param REQUEST_METHOD $request_method;
+    uwsgi_param CONTENT_TYPE $content_type;
+    uwsgi_param CONTENT_LENGTH $content_length;
+    uwsgi_param REQUEST_URI $request_uri;
+    uwsgi_param PATH_INFO $document_uri;
+    uwsgi_param DOCUMENT_ROOT $document_root;
+    uwsgi_param SERVER_PROTOCOL $server_protocol;
+    uwsgi_param REQUEST_SCHEME $scheme;
+    uwsgi_param HTTPS $https if_not_empty;
+    uwsgi_param REMOTE_ADDR $remote_addr;
+    uwsgi_param REMOTE_PORT $remote_port;
+    uwsgi_param SERVER_PORT $server_port;
+    uwsgi_param SERVER_NAME $server_name;
+";
+
+/// A piece passes as soon as it is there; but not of a request, whose length nginx would say wrong.
+const SCGI_UNBUFFERED: &str = "scgi_buffering off;";
+const UWSGI_UNBUFFERED: &str = "uwsgi_buffering off; uwsgi_request_buffering off;";
+
+pub(crate) const SCGI_TCP: Pair = Pair {
+    name: "nginx_scgi_tcp",
+    needs: &["nginx"],
+    prefix: "",
+    cannot: &[("echo_large", STOPS_SENDING)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--scgi")?;
+        let location = format!("location / {{ scgi_pass {port}; {SCGI_UNBUFFERED} {SCGI_PARAMS} }}");
+        Ok(vec![nginx(place, address, "", &location)?, probe])
+    },
+};
+
+/// nginx is told where to split, by the parts of a regular expression.
+pub(crate) const SCGI_UNIX: Pair = Pair {
+    name: "nginx_scgi_unix",
+    needs: &["nginx"],
+    prefix: "/app",
+    cannot: &[("echo_large", STOPS_SENDING), ("error_later", NO_RESET), ("panic_later", NO_RESET)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket(place, "--scgi")?;
+        let location = format!(
+            "location ~ ^(/app)(.*)$ {{
+                scgi_pass unix:{socket}; {SCGI_UNBUFFERED} {SCGI_PARAMS}
+                scgi_param SCRIPT_NAME $1;
+                scgi_param PATH_INFO $2;
+            }}"
+        );
+        Ok(vec![nginx(place, address, "", &location)?, probe])
+    },
+};
+
+pub(crate) const UWSGI_TCP: Pair = Pair {
+    name: "nginx_uwsgi_tcp",
+    needs: &["nginx"],
+    prefix: "",
+    cannot: &[("echo_large", STOPS_SENDING)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--uwsgi")?;
+        let location = format!("location / {{ uwsgi_pass {port}; {UWSGI_UNBUFFERED} {UWSGI_PARAMS} }}");
+        Ok(vec![nginx(place, address, "", &location)?, probe])
+    },
+};
+
+/// It is the probe that is told where it is mounted.
+pub(crate) const UWSGI_UNIX: Pair = Pair {
+    name: "nginx_uwsgi_unix",
+    needs: &["nginx"],
+    prefix: "/app",
+    cannot: &[("echo_large", STOPS_SENDING), ("error_later", NO_RESET), ("panic_later", NO_RESET)],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, socket) = probe_at_socket_with(place, "--uwsgi", &["--script-name", "/app"])?;
+        let location = format!("location /app {{ uwsgi_pass unix:{socket}; {UWSGI_UNBUFFERED} {UWSGI_PARAMS} }}");
+        Ok(vec![nginx(place, address, "", &location)?, probe])
     },
 };
 

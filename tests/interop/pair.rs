@@ -12,6 +12,9 @@ use crate::rows::ROWS;
 /// Why no count of bodies is to be had from a CGI program.
 pub(crate) const ONE_CALL: &str = "each process answers one request, and counts its own bodies alone";
 
+/// Why a response that breaks off cannot be told from a whole one where the end of the connection is its end.
+pub(crate) const NO_RESET: &str = "a Unix socket knows no reset";
+
 /// A way to host the probe.
 pub(crate) struct Pair {
     /// The test's name.
@@ -116,8 +119,14 @@ pub(crate) fn probe_at_port(place: &Place, protocol: &str) -> io::Result<(Proces
 
 /// Starts the probe at a Unix socket in the folder, open to every user, and gives its path.
 pub(crate) fn probe_at_socket(place: &Place, protocol: &str) -> io::Result<(Process, String)> {
+    probe_at_socket_with(place, protocol, &[])
+}
+
+/// The same, with more arguments.
+pub(crate) fn probe_at_socket_with(place: &Place, protocol: &str, more: &[&str]) -> io::Result<(Process, String)> {
     let path = place.path("probe.socket");
-    let mut process = probe(place, "probe", &[protocol, &format!("unix:{}", path.display())])?;
+    let address = format!("unix:{}", path.display());
+    let mut process = probe(place, "probe", &[&[protocol, &address], more].concat())?;
     process.await_unix(&path)?;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
     Ok((process, path.display().to_string()))

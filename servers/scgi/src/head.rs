@@ -27,10 +27,9 @@ pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
     if first != b"CONTENT_LENGTH" {
         return Err(malformed("CONTENT_LENGTH is not the first variable"));
     }
-    match content_length(length) {
-        Some(0) => {}
-        Some(_) => vars.push(first, length),
-        None => return Err(malformed("CONTENT_LENGTH is not a number")),
+    let Some(body) = content_length(length) else { return Err(malformed("CONTENT_LENGTH is not a number")) };
+    if body > 0 {
+        vars.push(first, length);
     }
     let mut is_scgi = false;
     while !rest.is_empty() {
@@ -41,6 +40,13 @@ pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
             b"SCGI" if is_scgi => return Err(malformed("SCGI stands twice")),
             b"SCGI" if value != b"1" => return Err(malformed("SCGI is not 1")),
             b"SCGI" => is_scgi = true,
+            b"HTTP_CONTENT_LENGTH" if content_length(value).is_some_and(|whole| whole > body) => {
+                // nginx counts what it has of the body, where it is told not to wait for all of it. A body that is cut
+                // short must not look whole.
+                return Err(malformed(
+                    "CONTENT_LENGTH is less than the client's; nginx needs scgi_request_buffering on",
+                ));
+            }
             _ => {}
         }
         vars.push(name, value);

@@ -185,6 +185,21 @@ fn values_of_every_length_survive() {
     }
 }
 
+/// [4.36]
+#[test]
+fn a_body_that_is_longer_than_the_web_server_says_is_refused() {
+    // nginx with `scgi_request_buffering off` counts what it has received so far.
+    let sent = |whole| {
+        let vars = [("REQUEST_METHOD", "POST"), ("REQUEST_URI", "/"), ("HTTP_CONTENT_LENGTH", whole)];
+        request(&vars, b"hello")
+    };
+    assert_eq!(refused(sent("6")), 400);
+    // One that was made longer on the way, as by decompression, is whole.
+    for whole in ["5", "4", "", "no number"] {
+        assert!(matches!(&decode(sent(whole)).seen[..], [Seen::Request(_, Some(5), _), Seen::Data(_), Seen::End]));
+    }
+}
+
 #[test]
 fn what_cannot_be_served_is_refused() {
     let uri = ("REQUEST_URI", "/");
