@@ -6,11 +6,13 @@ use std::path::Path;
 use wgi_conformance::clauses;
 
 /// Where the tests for a tag are.
-const PLACES: [(&str, &[&str]); 5] = [
+const PLACES: [(&str, &[&str]); 7] = [
     ("wire: http", &["tests/wire", "servers/http"]),
     ("wire: engine", &["tests/wire", "servers/engine"]),
     ("wire: fastcgi", &["servers/fastcgi", "servers/host"]),
     ("wire: cgi", &["servers/cgi"]),
+    ("wire: scgi", &["servers/scgi"]),
+    ("wire: uwsgi", &["servers/uwsgi"]),
     ("wire: host", &["servers/host", "tests/interop"]),
 ];
 

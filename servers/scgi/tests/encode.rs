@@ -20,7 +20,7 @@ fn head(status: impl Into<Status>, headers: &[(&'static str, &'static str)]) -> 
     Head::new(status, headers).unwrap()
 }
 
-/// [10.10], [10.26]
+/// [10.10], [10.28]
 #[test]
 fn a_reply_as_bytes() {
     let mut codec = asked();

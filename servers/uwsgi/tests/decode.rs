@@ -183,7 +183,7 @@ fn what_cannot_be_served_is_refused() {
     assert_eq!(refused(request(&[("REQUEST_METHOD", "GET"), path, ("HTTP_HOST", "a/b")], b"")), 400);
 }
 
-/// [4.34]
+/// [4.34], [10.28]
 #[test]
 fn a_body_ends_at_its_length() {
     let input = [&request(&[("REQUEST_METHOD", "POST"), ("PATH_INFO", "/")], b"hello")[..], b" and more"].concat();

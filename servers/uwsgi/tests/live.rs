@@ -84,7 +84,7 @@ fn read(mut socket: impl Read) -> String {
     String::from_utf8(response).unwrap()
 }
 
-/// [10.27]
+/// [10.28]
 #[test]
 fn the_end_of_the_response_is_that_of_the_connection() {
     let server = Server::on_tcp();
@@ -97,7 +97,7 @@ fn the_end_of_the_response_is_that_of_the_connection() {
     assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
 }
 
-/// [9.2], [10.27]
+/// [9.2], [10.28]
 #[test]
 fn a_cut_is_a_reset() {
     let server = Server::on_tcp();
