@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, send, sendmsg, shutdown, sockopt};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown, sockopt};
 
 /// A connected stream socket in non-blocking mode.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ impl Socket {
 
     /// Reads into the spare capacity of `buffer`, and gives the number of bytes; 0 at the end.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<Tried<usize>> {
-        tried(|| rustix::io::read(&self.fd, spare_capacity(buffer)))
+        // Not `read`, which goes through what the system does for files first.
+        tried(|| recv(&self.fd, spare_capacity(buffer), RecvFlags::empty()).map(|(received, _)| received))
     }
 
     /// Writes one piece.
