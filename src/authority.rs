@@ -17,19 +17,18 @@ use std::net::Ipv6Addr;
 /// ```
 pub fn split(authority: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = match authority {
-        [b'[', literal @ ..] => literal.iter().position(|&byte| byte == b']')? + 2,
-        _ => authority.iter().position(|&byte| byte == b':').unwrap_or(authority.len()),
+        [b'[', literal @ ..] => {
+            let length = literal.iter().position(|&byte| byte == b']')?;
+            is_ipv6(&literal[..length]).then_some(length + 2)?
+        }
+        name => registered_name(name),
     };
-    let (host, port) = match authority.split_at(end) {
-        (host, []) => (host, &b""[..]),
-        (host, [b':', port @ ..]) => (host, port),
-        _ => return None,
-    };
-    let is_valid = match host {
-        [b'[', address @ .., b']'] => is_ipv6(address),
-        name => is_registered_name(name),
-    };
-    (is_valid && (port.is_empty() || is_port(port))).then_some((host, port))
+    match authority.split_at(end) {
+        ([], _) => None,
+        (host, [] | [b':']) => Some((host, b"")),
+        (host, [b':', port @ ..]) if is_port(port) => Some((host, port)),
+        _ => None,
+    }
 }
 
 /// Whether it is a registered name, an address of IPv4, or one of IPv6 with or without brackets: what SERVER_NAME may
@@ -37,7 +36,7 @@ pub fn split(authority: &[u8]) -> Option<(&[u8], &[u8])> {
 pub fn is_host(host: &[u8]) -> bool {
     match host {
         [b'[', address @ .., b']'] => is_ipv6(address),
-        name => is_registered_name(name) || is_ipv6(name),
+        name => (!name.is_empty() && registered_name(name) == name.len()) || is_ipv6(name),
     }
 }
 
@@ -52,17 +51,18 @@ fn is_ipv6(address: &[u8]) -> bool {
     std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
-/// `reg-name`, which an IPv4 address is too, but never empty (RFC 3986 §3.2.2).
-fn is_registered_name(name: &[u8]) -> bool {
-    let mut rest = name;
+/// How many of the first bytes are a `reg-name`, which an IPv4 address is too (RFC 3986 §3.2.2).
+fn registered_name(bytes: &[u8]) -> usize {
+    let mut length = 0;
     // All but an escape is a look into a table: this is on the way of every request.
-    while let Some(at) = rest.iter().position(|&byte| !NAME_BYTES[usize::from(byte)]) {
-        rest = match &rest[at..] {
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            _ => return false,
+    while let Some(&byte) = bytes.get(length) {
+        length += match &bytes[length..] {
+            _ if NAME_BYTES[usize::from(byte)] => 1,
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => 3,
+            _ => break,
         };
     }
-    !name.is_empty()
+    length
 }
 
 /// `unreserved` and `sub-delims` (RFC 3986 §2.2, §2.3).

@@ -68,6 +68,8 @@ impl Vars {
     /// Appends a pair, without looking for one of the same name: where a name stands twice, the first one counts.
     ///
     /// What is longer than the layout can say (2 GiB) is cut there.
+    // Names are mostly literals: inlined, they are stored without a call to copy them.
+    #[inline]
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (cut(name.as_ref()), cut(value.as_ref()));
         self.push_lengths(name.len(), value.len());
@@ -150,6 +152,7 @@ impl Vars {
         self.block.is_empty()
     }
 
+    #[inline]
     fn push_lengths(&mut self, name: usize, value: usize) {
         if name < 0x80 && value < 0x80 {
             self.block.extend_from_slice(&[name as u8, value as u8]);
@@ -159,6 +162,7 @@ impl Vars {
         }
     }
 
+    #[cold]
     fn push_length(&mut self, length: usize) {
         if length < 0x80 {
             self.block.push(length as u8);
@@ -180,6 +184,7 @@ impl Vars {
 }
 
 /// What a length of 31 bits can say, and room for a prefix.
+#[inline]
 fn cut(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(0x7fff_ff00)]
 }

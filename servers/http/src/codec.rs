@@ -9,7 +9,7 @@ use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id};
 use crate::chunked::{Chunked, Piece};
 use crate::framing::BodyLength;
 use crate::reply::{Coding, Persistence, write_chunk_size, write_head};
-use crate::request::{Connection, Parsed};
+use crate::request::{Connection, FIELDS_ON_STACK, Parsed};
 use crate::scan::Scan;
 use crate::settings::Settings;
 use crate::token::malformed;
@@ -110,13 +110,23 @@ impl HttpCodec {
                 _ => {}
             }
         }
+        // A head mostly arrives in one piece, and one look at it is enough. Where that does not do, the scan says why:
+        // only what it lets through too is taken here, so how the bytes were cut makes no difference.
+        if scan.is_fresh()
+            && let Ok(Some(parsed)) = self.connection.parse(input, FIELDS_ON_STACK, &self.settings)
+        {
+            return Ok(self.begin(parsed));
+        }
         let Some(complete) = scan.advance(input, &self.settings)? else {
             self.reading = Reading::Head(scan);
             return Ok(Decoded { used: 0, event: Event::Incomplete });
         };
-        let head = &input[..complete.length];
-        let Parsed { request, body, is_http_11, is_persistent, is_head } =
-            self.connection.parse(head, complete, &self.settings)?;
+        let parsed = self.connection.parse(&input[..complete.length], complete.fields, &self.settings)?;
+        Ok(self.begin(parsed.ok_or_else(|| malformed("the request head is malformed"))?))
+    }
+
+    fn begin(&mut self, parsed: Parsed) -> Decoded {
+        let Parsed { length, request, body, is_http_11, is_persistent, is_head } = parsed;
         self.empty_lines = 0;
         let holds_body = request.expects_continue;
         self.exchange =
@@ -126,7 +136,7 @@ impl HttpCodec {
             BodyLength::Sized(length) => Reading::Sized(length),
             BodyLength::Chunked => Reading::Chunked(Chunked::new()),
         };
-        Ok(Decoded { used: complete.length, event: Event::Request(ID, Box::new(request)) })
+        Decoded { used: length, event: Event::Request(ID, Box::new(request)) }
     }
 
     fn decode_sized(&mut self, left: u64, input: &[u8]) -> Decoded {

@@ -35,9 +35,6 @@ pub(crate) fn write_head(
     settings: &Settings,
     out: &mut Vec<u8>,
 ) {
-    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(fields + head.status.reason().len() + 224);
-
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.code().as_str().as_bytes());
     out.push(b' ');

@@ -10,13 +10,13 @@ use wgi_engine::{ConnectionInfo, Request, RequestBody};
 
 use crate::framing::{BodyLength, FramingFields};
 use crate::host::Host;
-use crate::scan::Complete;
+use crate::scan::MAX_METHOD;
 use crate::settings::{SOFTWARE, Settings};
 use crate::target::Target;
-use crate::token::{list, malformed};
+use crate::token::{is_token_char, list, malformed};
 
 /// Up to how many fields a head is parsed on the stack.
-const FIELDS_ON_STACK: usize = 128;
+pub(crate) const FIELDS_ON_STACK: usize = 128;
 /// More than the variables take that are in every environ, beyond what the head itself gives.
 const FIXED_VARIABLES: usize = 256;
 /// What a field takes at the most beyond its name and value: `HTTP_` and two lengths of four bytes, less the colon
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
 /// A request, and what its reply needs to know of it.
 #[derive(Debug)]
 pub(crate) struct Parsed {
+    /// How many bytes the head has.
+    pub(crate) length: usize,
     pub(crate) request: Request,
     pub(crate) body: BodyLength,
     pub(crate) is_http_11: bool,
@@ -49,55 +51,56 @@ impl Connection {
         Connection { peer, local, gateway, vars: Vars::new() }
     }
 
-    /// Parses a whole head.
-    pub(crate) fn parse(&mut self, head: &[u8], complete: Complete, settings: &Settings) -> Result<Parsed, Error> {
-        if complete.fields <= FIELDS_ON_STACK {
-            self.parse_into(head, &mut [const { MaybeUninit::uninit() }; FIELDS_ON_STACK], settings)
+    /// Parses the head that `input` starts with, when that is a whole one of up to `fields` fields.
+    ///
+    /// # Errors
+    /// When it is malformed or over a limit.
+    pub(crate) fn parse(&mut self, input: &[u8], fields: usize, settings: &Settings) -> Result<Option<Parsed>, Error> {
+        if fields <= FIELDS_ON_STACK {
+            self.parse_into(input, &mut [const { MaybeUninit::uninit() }; FIELDS_ON_STACK], settings)
         } else {
-            self.parse_into(head, &mut vec![MaybeUninit::uninit(); complete.fields], settings)
+            self.parse_into(input, &mut vec![MaybeUninit::uninit(); fields], settings)
         }
     }
 
     fn parse_into<'a>(
         &mut self,
-        head: &'a [u8],
+        input: &'a [u8],
         headers: &mut [MaybeUninit<Header<'a>>],
         settings: &Settings,
-    ) -> Result<Parsed, Error> {
+    ) -> Result<Option<Parsed>, Error> {
         let mut parsed = httparse::Request::new(&mut []);
-        let status = parsed.parse_with_uninit_headers(head, headers).map_err(|error| malformed(reason(error)))?;
-        let (httparse::Status::Complete(_), Some(method), Some(target), Some(minor)) =
+        let status = parsed.parse_with_uninit_headers(input, headers).map_err(|error| malformed(reason(error)))?;
+        let (httparse::Status::Complete(length), Some(method), Some(target_text), Some(minor)) =
             (status, parsed.method, parsed.path, parsed.version)
         else {
-            return Err(malformed("the request head is malformed"));
+            return Ok(None);
         };
+        let head = &input[..length];
+        check(head, method, target_text, parsed.headers, settings)?;
         let is_http_11 = minor == 1;
-        let known = Known::of(parsed.headers)?;
-        let body = known.framing.body_length(is_http_11)?;
-        let target_text = target;
         let target = Target::parse(method, target_text)?;
-        let host = known.host(&target, is_http_11)?;
-        let expects_continue = is_http_11 && known.expects_continue()?;
 
         if self.vars.is_empty() {
             self.vars = self.variables(settings);
         }
-        // Each part of the head stands in one variable, but the target, which stands in two, and the host.
+        // Each part of the head stands in one variable, but the target, which stands in two, and the host, for which
+        // there is room in all but rare cases: an environ takes one allocation.
         let room = self.vars.as_block().len()
             + head.len()
             + target_text.len()
-            + host.map_or(0, |host| host.name.len())
             + parsed.headers.len() * FIELD_OVERHEAD
             + FIXED_VARIABLES;
         let mut vars = Vars::with_capacity(room);
         // What is looked up most stands first.
         vars.push("REQUEST_METHOD", method);
         vars.push("PATH_INFO", &target.path);
-        vars.push("SCRIPT_NAME", "");
         vars.push("QUERY_STRING", target.query);
         vars.push("REQUEST_URI", target_text);
         vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
-        match host {
+        let known = push_fields(parsed.headers, &mut vars)?;
+        let body = known.framing.body_length(is_http_11)?;
+        match known.host(&target, is_http_11)? {
             Some(Host { authority, name }) => {
                 vars.push("SERVER_NAME", name);
                 vars.push("HTTP_HOST", authority);
@@ -110,32 +113,29 @@ impl Connection {
         if let Some(content_length) = known.framing.content_length {
             vars.push("CONTENT_LENGTH", content_length);
         }
-        push_fields(parsed.headers, &mut vars);
         vars.extend(&self.vars);
-        debug_assert!(vars.as_block().len() <= room, "an environ takes one allocation");
 
         let request_body = match body {
             BodyLength::Sized(0) => RequestBody::None,
             BodyLength::Sized(length) => RequestBody::Length(length),
             BodyLength::Chunked => RequestBody::Unknown,
         };
-        Ok(Parsed {
-            request: Request {
-                environ: Environ::new(vars, self.gateway),
-                body: request_body,
-                expects_continue: expects_continue && request_body != RequestBody::None,
-            },
+        let expects_continue = is_http_11 && known.expects_continue()? && request_body != RequestBody::None;
+        Ok(Some(Parsed {
+            length,
+            request: Request { environ: Environ::new(vars, self.gateway), body: request_body, expects_continue },
             body,
             is_http_11,
             is_persistent: !known.closes && (is_http_11 || known.keeps_alive),
             is_head: method == "HEAD",
-        })
+        }))
     }
 
     /// The variables that every request of the connection has.
     fn variables(&self, settings: &Settings) -> Vars {
         let scheme = self.gateway.url_scheme;
         let mut vars = Vars::with_capacity(FIXED_VARIABLES);
+        vars.push("SCRIPT_NAME", "");
         vars.push("GATEWAY_INTERFACE", "CGI/1.1");
         match &settings.server {
             Some(server) => vars.push("SERVER_SOFTWARE", server),
@@ -182,38 +182,30 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(fields: &[Header<'a>]) -> Result<Known<'a>, Error> {
-        let mut known = Known::default();
-        for Header { name, value } in fields {
-            match Field::of(name) {
-                Field::Host => {
-                    if known.host.replace(value).is_some() {
-                        return Err(malformed("Host is repeated"));
-                    }
-                }
-                Field::ContentType => {
-                    if known.content_type.replace(value).is_some() {
-                        return Err(malformed("Content-Type is repeated"));
-                    }
-                }
-                Field::ContentLength => {
-                    known.framing.is_repeated |= known.framing.content_length.replace(value).is_some();
-                }
-                Field::TransferEncoding => {
-                    known.framing.is_repeated |= known.framing.transfer_encoding.replace(value).is_some();
-                }
-                Field::Connection => {
-                    known.closes |= list(value).any(|option| option.eq_ignore_ascii_case(b"close"));
-                    known.keeps_alive |= list(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
-                }
-                Field::Expect => {
-                    known.expects = true;
-                    known.expects_other |= !value.eq_ignore_ascii_case(b"100-continue");
-                }
-                Field::Dropped | Field::Other => {}
+    /// Takes a field that means something.
+    fn take(&mut self, field: Field, value: &'a [u8]) -> Result<(), Error> {
+        match field {
+            Field::Host if self.host.replace(value).is_some() => return Err(malformed("Host is repeated")),
+            Field::ContentType if self.content_type.replace(value).is_some() => {
+                return Err(malformed("Content-Type is repeated"));
             }
+            Field::ContentLength => {
+                self.framing.is_repeated |= self.framing.content_length.replace(value).is_some();
+            }
+            Field::TransferEncoding => {
+                self.framing.is_repeated |= self.framing.transfer_encoding.replace(value).is_some();
+            }
+            Field::Connection => {
+                self.closes |= list(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+                self.keeps_alive |= list(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+            }
+            Field::Expect => {
+                self.expects = true;
+                self.expects_other |= !value.eq_ignore_ascii_case(b"100-continue");
+            }
+            Field::Host | Field::ContentType | Field::Dropped | Field::Other => {}
         }
-        Ok(known)
+        Ok(())
     }
 
     /// The host of the request: of its target, or of `Host`, which must be there and valid even where the target
@@ -275,11 +267,14 @@ impl Field {
     }
 }
 
-/// Appends the fields as variables, each name once.
-fn push_fields(fields: &[Header<'_>], vars: &mut Vars) {
+/// Appends the fields as variables, each name once; gives those that mean something to the server.
+fn push_fields<'a>(fields: &[Header<'a>], vars: &mut Vars) -> Result<Known<'a>, Error> {
+    let mut known = Known::default();
     let repeats = Repeats::of(fields);
     for (index, field) in fields.iter().enumerate() {
-        if !Field::of(field.name).is_variable() {
+        let kind = Field::of(field.name);
+        known.take(kind, field.value)?;
+        if !kind.is_variable() {
             continue;
         }
         if !repeats.may_have(field.name) {
@@ -300,6 +295,7 @@ fn push_fields(fields: &[Header<'_>], vars: &mut Vars) {
         }
         vars.push_field(field.name.as_bytes(), &value);
     }
+    Ok(known)
 }
 
 /// Which names may stand more than once: a filter, so that not every name is compared with every other. It errs only by
@@ -340,6 +336,25 @@ impl Repeats {
         });
         ((hash >> 6) as usize % Repeats::WORDS, 1 << (hash % 64))
     }
+}
+
+/// Checks what httparse is lenient about, or has no limit for. [`Scan`](crate::scan::Scan) says the same with more words.
+fn check(head: &[u8], method: &str, target: &str, fields: &[Header<'_>], settings: &Settings) -> Result<(), Error> {
+    // It skips empty lines in front, takes lines that end in LF alone, and targets with bytes that are not ASCII.
+    let starts = head.first().copied().is_some_and(is_token_char);
+    let follows_crlf = |field: &Header<'_>| {
+        let at = field.name.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+        head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"))
+    };
+    let has_crlf = head.ends_with(b"\r\n\r\n") && fields.iter().all(follows_crlf);
+    let is_within = head.len() <= settings.max_head
+        && fields.len() <= settings.max_fields
+        && target.len() <= settings.max_target
+        && method.len() <= MAX_METHOD;
+    if starts && has_crlf && is_within && target.is_ascii() {
+        return Ok(());
+    }
+    Err(malformed("the request head is malformed"))
 }
 
 fn reason(error: httparse::Error) -> &'static str {

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::token::{is_token_char, malformed};
 
 /// A server that knows no method of that length says 501 (RFC 9112 §3).
-const MAX_METHOD: usize = 64;
+pub(crate) const MAX_METHOD: usize = 64;
 
 /// The version and the space in front of it, as they end a request line.
 const VERSION_LENGTH: usize = " HTTP/1.1".len();

@@ -25,6 +25,10 @@ impl<'a> Target<'a> {
             // Its target is an authority to tunnel to, which is a proxy's business (RFC 9110 §9.3.6).
             return Err(Error::refused(StatusCode::NOT_IMPLEMENTED, "CONNECT is for proxies"));
         }
+        // Most targets are a path and nothing else.
+        if target.starts_with('/') && !target.bytes().any(|byte| matches!(byte, b'?' | b'%' | b'#')) {
+            return Ok(Target { path: Cow::Borrowed(target.as_bytes()), query: b"", host: None });
+        }
         if target.contains('#') {
             return Err(malformed("the request target has a fragment, which is never sent"));
         }
