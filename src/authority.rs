@@ -54,15 +54,14 @@ fn is_ipv6(address: &[u8]) -> bool {
 /// How many of the first bytes are a `reg-name`, which an IPv4 address is too (RFC 3986 §3.2.2).
 fn registered_name(bytes: &[u8]) -> usize {
     let mut length = 0;
-    // All but an escape is a look into a table: this is on the way of every request.
-    while let Some(&byte) = bytes.get(length) {
-        length += match &bytes[length..] {
-            _ if NAME_BYTES[usize::from(byte)] => 1,
-            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => 3,
-            _ => break,
-        };
+    loop {
+        // All but an escape is a look into a table: this is on the way of every request.
+        length += bytes[length..].iter().take_while(|&&byte| NAME_BYTES[usize::from(byte)]).count();
+        match bytes[length..] {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => length += 3,
+            _ => return length,
+        }
     }
-    length
 }
 
 /// `unreserved` and `sub-delims` (RFC 3986 §2.2, §2.3).

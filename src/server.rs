@@ -59,6 +59,8 @@ pub trait Transmit {
 /// The response of one exchange.
 pub struct Reply {
     head: Option<Head>,
+    /// The Content-Length that the head gives.
+    declared: Option<u64>,
     head_only: bool,
     body: Body,
     /// The first chunk, taken from the body before the head was sent.
@@ -88,27 +90,39 @@ impl Reply {
     ///
     /// `transmit` is used only by an application that calls `write`.
     pub fn call(app: &dyn App, environ: Environ, transmit: &mut dyn Transmit) -> Reply {
-        let mut reply = Reply::unsent(environ.var("REQUEST_METHOD") == Some(b"HEAD"));
-        let mut starting = Starting { reply: &mut reply, transmit, started: false, fatal: None };
+        let mut reply = Reply::idle();
+        reply.begin(app, environ, transmit);
+        reply
+    }
+
+    /// Calls an application, as [`call`](Reply::call) does, in the place of a reply that is idle or over: a server
+    /// that answers one request after the other needs no room for each.
+    pub fn begin(&mut self, app: &dyn App, environ: Environ, transmit: &mut dyn Transmit) {
+        *self = Reply::unsent(environ.var("REQUEST_METHOD") == Some(b"HEAD"));
+        let mut starting = Starting { reply: self, transmit, started: false, fatal: None };
         let result = unwinding(|| app.call(environ, &mut starting));
         let fatal = starting.fatal;
         match (result, fatal) {
-            (Ok(body), None) if reply.head.is_some() || reply.stage != Stage::Unsent => reply.body = body,
+            (Ok(body), None) if self.head.is_some() || self.stage != Stage::Unsent => self.body = body,
             (Ok(body), None) => {
-                reply.body = body;
-                reply.fail(violation(
+                self.body = body;
+                self.fail(violation(
                     "3.2",
                     "the application returned a body and never called start_response".into(),
                     "call start_response.start(status, headers) before you return Ok",
                 ));
             }
             (Ok(body), Some(error)) => {
-                reply.body = body;
-                reply.fail(error);
+                self.body = body;
+                self.fail(error);
             }
-            (Err(error), _) => reply.fail(error),
+            (Err(error), _) => self.fail(error),
         }
-        reply
+    }
+
+    /// The response to nothing, which [`begin`](Reply::begin) replaces.
+    pub const fn idle() -> Reply {
+        Reply::unsent(false)
     }
 
     /// The response that an error maps to, where no application was called.
@@ -121,6 +135,7 @@ impl Reply {
     const fn unsent(head_only: bool) -> Reply {
         Reply {
             head: None,
+            declared: None,
             head_only,
             body: Body::empty(),
             first: None,
@@ -204,13 +219,7 @@ impl Reply {
             self.fail(Error::new("a response without a head"));
             return self.poll_head(context);
         };
-        let declared = match head.content_length() {
-            Ok(declared) => declared,
-            Err(violation) => {
-                self.fail(ApplicationError::Violation(violation).into());
-                return self.poll_head(context);
-            }
-        };
+        let declared = self.declared;
         match head.status.code() {
             StatusCode::NO_CONTENT => return self.bodiless(None),
             StatusCode::RESET_CONTENT => return self.bodiless(Some(0)),
@@ -304,10 +313,11 @@ impl Reply {
         self.close();
         if self.stage == Stage::Unsent {
             let (mut head, mut body) = error.reply();
-            if let Err(violation) = head.check() {
+            self.declared = checked(&head).unwrap_or_else(|violation| {
                 error = ApplicationError::Violation(violation).into();
                 (head, body) = error.reply();
-            }
+                None
+            });
             self.head = Some(head);
             self.first = None;
             self.body = Body::from(body);
@@ -410,7 +420,7 @@ impl StartResponse for Starting<'_> {
                 return Ok(());
             }
             // What is written is the body's first chunk; that nothing is known of the rest makes it unframed.
-            let length = head.content_length()?;
+            let length = self.reply.declared;
             if let Some(length) = length
                 && data.len() as u64 > length
             {
@@ -433,13 +443,19 @@ impl StartResponse for Starting<'_> {
 
 impl Starting<'_> {
     fn take_head(&mut self, head: Head) -> Result<(), Error> {
-        if let Err(violation) = head.check().and_then(|()| head.content_length().map(|_| ())) {
+        self.reply.declared = checked(&head).map_err(|violation| {
             self.fatal = Some(ApplicationError::Violation(violation.clone()).into());
-            return Err(ApplicationError::Violation(violation).into());
-        }
+            ApplicationError::Violation(violation)
+        })?;
         self.reply.head = Some(head);
         Ok(())
     }
+}
+
+/// Checks a head once; gives the Content-Length that it declares.
+fn checked(head: &Head) -> Result<Option<u64>, Violation> {
+    head.check()?;
+    head.content_length()
 }
 
 /// Whether a status has no body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).

@@ -43,13 +43,15 @@ pub struct Decoded {
 
 /// What a step of decoding came to.
 #[derive(Debug)]
+// A box for the request would cost each one more than moving it does.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// Nothing more can be made of the input: the next call gets the same rest (behind `used`) with more behind it.
     Incomplete,
     /// Something that concerns only the protocol; call again with the rest.
     Skipped,
     /// The head of a request is complete.
-    Request(Id, Box<Request>),
+    Request(Id, Request),
     /// Bytes of a request's body, as a range of the input that was passed.
     Data(Id, Range<usize>),
     /// A request's body is complete.

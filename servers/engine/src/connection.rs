@@ -278,7 +278,11 @@ impl Connection {
             incoming.discard = true;
             turn.tally.refused += 1;
             let head_only = environ.method() == "HEAD";
-            return self.answer(id, Reply::error(error, head_only), None);
+            let mut exchange = turn.exchange();
+            exchange.id = id;
+            exchange.reply = Reply::error(error, head_only);
+            self.exchange = Some(exchange);
+            return Flow::On;
         }
         match incoming.progress {
             Progress::Complete => {
@@ -305,33 +309,25 @@ impl Connection {
         for (name, value) in self.options.variables.iter() {
             environ.set_var(name, value);
         }
-        let errors = match &self.wire {
-            Some(wire) if wire.codec.has_errors() => {
-                let lines = Arc::new(Lines::default());
-                environ = environ.with_errors(Errors::new(lines.clone()));
-                Some(lines)
-            }
-            _ => None,
-        };
-        let app = self.app.clone();
+        let mut exchange = turn.exchange();
+        exchange.id = id;
+        if self.wire.as_ref().is_some_and(|wire| wire.codec.has_errors()) {
+            let lines = Arc::new(Lines::default());
+            environ = environ.with_errors(Errors::new(lines.clone()));
+            exchange.errors = Some(lines);
+        }
         let lent = self.lend();
         let place = match (&lent, self.wire.as_mut()) {
             (Some(lent), _) => Place::Lent(lent),
             (None, Some(wire)) => Place::Here(wire),
             (None, None) => return Flow::Stop(Verdict::Close),
         };
+        let Exchange { reply, errors, .. } = &mut *exchange;
         let mut direct = Direct { place, id, errors: errors.as_deref(), timeout: self.options.write_timeout };
-        let reply = Reply::call(&*app, environ, &mut direct);
+        reply.begin(&*self.app, environ, &mut direct);
+        self.exchange = Some(exchange);
         turn.resume();
-        if let Flow::Stop(verdict) = self.unlend() {
-            return Flow::Stop(verdict);
-        }
-        self.answer(id, reply, errors)
-    }
-
-    fn answer(&mut self, id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Flow {
-        self.exchange = Some(Box::new(Exchange::new(id, reply, errors)));
-        Flow::On
+        self.unlend()
     }
 
     /// Lays the wire down where the application's input finds it, if the application has such an input.
@@ -452,7 +448,7 @@ impl Connection {
         let id = exchange.id;
         // An input that the application holds in its response is dropped here, while the wire lies where it finds it.
         self.lend();
-        drop(exchange);
+        turn.give_back(exchange);
         if let Flow::Stop(verdict) = self.unlend_if_lent() {
             return Flow::Stop(verdict);
         }

@@ -28,8 +28,8 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(id: Id, reply: Reply, errors: Option<Arc<Lines>>) -> Exchange {
-        Exchange { id, reply, errors, file: None, waker: None }
+    pub(crate) const fn idle() -> Exchange {
+        Exchange { id: 0, reply: Reply::idle(), errors: None, file: None, waker: None }
     }
 
     pub(crate) fn is_aborted(&self, wire: &Wire) -> bool {

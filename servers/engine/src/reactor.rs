@@ -80,6 +80,18 @@ struct State {
     tally: Tally,
 }
 
+/// A connection whose turn it is, and what is to be done with it.
+type Next = (Token, Box<Connection>, Ready);
+
+impl State {
+    fn begin_turn(&mut self, batch: usize) -> Option<Next> {
+        let next = if batch > 0 { self.slots.take_next()? } else { return None };
+        self.turns += 1;
+        self.turn = Some(self.turns);
+        Some(next)
+    }
+}
+
 /// Why a thread no longer leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
@@ -263,32 +275,27 @@ impl Reactor {
     pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker, generation: u64) -> Left {
         self.lock().leader = gettid().as_raw_nonzero().get();
         let mut events = Vec::with_capacity(EVENTS);
-        // How many of the queue have their turn before the system is asked for more.
-        let mut batch = 0;
-        let mut now = Instant::now();
         let mut has_waited = false;
         loop {
-            if batch == 0 {
-                if has_waited && pool.has_leaderless() {
-                    return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
-                }
-                match self.wait(pool, &mut events, generation) {
-                    Ok(waited) => (batch, now) = waited,
-                    Err(left) => return left,
-                }
-                has_waited = true;
-                continue;
+            if has_waited && pool.has_leaderless() {
+                return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
             }
-            batch -= 1;
-            let Some((token, mut connection, ready)) = self.take() else {
-                batch = 0;
-                continue;
+            // How many of the queue have their turn before the system is asked for more.
+            let (mut batch, now) = match self.wait(pool, &mut events, generation) {
+                Ok(waited) => waited,
+                Err(left) => return left,
             };
-            self.shared.rouse_monitor();
-            let mut turn = Turn::new(self, token, generation, worker, now);
-            let verdict = connection.run(ready, &mut turn);
-            if !self.put_back(token, connection, verdict, generation, worker) {
-                return Left::Deposed;
+            has_waited = true;
+            let mut next = self.take(batch);
+            while let Some((token, mut connection, ready)) = next {
+                self.shared.rouse_monitor();
+                let mut turn = Turn::new(self, token, generation, worker, now);
+                let verdict = connection.run(ready, &mut turn);
+                batch -= 1;
+                next = match self.put_back(token, connection, verdict, generation, worker, batch) {
+                    Ok(next) => next,
+                    Err(left) => return left,
+                };
             }
         }
     }
@@ -404,16 +411,12 @@ impl Reactor {
         Ok(())
     }
 
-    /// The next of the queue, with what is to be done: its turn begins.
-    fn take(&self) -> Option<(Token, Box<Connection>, Ready)> {
-        let mut state = self.lock();
-        let next = state.slots.take_next()?;
-        state.turns += 1;
-        state.turn = Some(state.turns);
-        Some(next)
+    /// The next of the queue, with what is to be done, if there is any left of the batch: its turn begins.
+    fn take(&self, batch: usize) -> Option<Next> {
+        self.lock().begin_turn(batch)
     }
 
-    /// Ends a turn. Says whether this thread still leads.
+    /// Ends a turn; begins the next, if this thread still leads and there is any left of the batch.
     fn put_back(
         &self,
         token: Token,
@@ -421,7 +424,8 @@ impl Reactor {
         verdict: Verdict,
         generation: u64,
         worker: &mut Worker,
-    ) -> bool {
+        batch: usize,
+    ) -> Result<Option<Next>, Left> {
         // A connection that is over drops the application's body, which may do anything: still in its turn, and not
         // under the lock.
         let connection = (verdict != Verdict::Close).then_some(connection);
@@ -441,10 +445,11 @@ impl Reactor {
                 state.slots.put_back(token, connection, deadline, ready);
             }
         }
-        if !leads {
-            self.call_leader(state);
+        if leads {
+            return Ok(state.begin_turn(batch));
         }
-        leads
+        self.call_leader(state);
+        Err(Left::Deposed)
     }
 
     /// Empties the slot of a connection that is over.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
+use crate::exchange::Exchange;
 use crate::reactor::Reactor;
 use crate::slots::Token;
 
@@ -88,6 +89,8 @@ pub(crate) struct Turn<'a> {
     /// A buffer to read into, and one to write into: the worker's, lent to one connection after the other.
     pub(crate) inbox: &'a mut Vec<u8>,
     pub(crate) outbox: &'a mut Vec<u8>,
+    /// The room for an exchange, likewise.
+    spare: &'a mut Option<Box<Exchange>>,
     pub(crate) tally: &'a mut Tally,
     reactor: &'a Arc<Reactor>,
     token: Token,
@@ -108,6 +111,7 @@ impl<'a> Turn<'a> {
             now,
             inbox: &mut worker.inbox,
             outbox: &mut worker.outbox,
+            spare: &mut worker.spare,
             tally: &mut worker.tally,
             reactor,
             token,
@@ -115,6 +119,18 @@ impl<'a> Turn<'a> {
             exchanges: 0,
             bytes: 0,
         }
+    }
+
+    /// Room for an exchange that begins.
+    pub(crate) fn exchange(&mut self) -> Box<Exchange> {
+        self.spare.take().unwrap_or_else(|| Box::new(Exchange::idle()))
+    }
+
+    /// Takes back what an exchange that is over had.
+    pub(crate) fn give_back(&mut self, mut exchange: Box<Exchange>) {
+        // The application's response is dropped here and now.
+        *exchange = Exchange::idle();
+        *self.spare = Some(exchange);
     }
 
     pub(crate) fn begin_exchange(&mut self) {
@@ -155,12 +171,13 @@ impl<'a> Turn<'a> {
 pub(crate) struct Worker {
     pub(crate) inbox: Vec<u8>,
     pub(crate) outbox: Vec<u8>,
+    spare: Option<Box<Exchange>>,
     pub(crate) tally: Tally,
 }
 
 impl Worker {
     pub(crate) fn new() -> Worker {
-        Worker { inbox: Vec::with_capacity(crate::inbox::READ), outbox: Vec::new(), tally: Tally::default() }
+        Worker { inbox: Vec::with_capacity(crate::inbox::READ), outbox: Vec::new(), spare: None, tally: Tally::default() }
     }
 }
 

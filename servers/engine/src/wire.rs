@@ -47,7 +47,7 @@ pub(crate) struct Wire {
 pub(crate) struct Incoming {
     pub(crate) id: Id,
     /// Taken when the application is called.
-    pub(crate) request: Option<Box<Request>>,
+    pub(crate) request: Option<Request>,
     /// What came in of the body and was not read.
     pub(crate) body: Vec<u8>,
     pub(crate) progress: Progress,
@@ -77,9 +77,10 @@ pub(crate) enum Progress {
 }
 
 /// What one step of receiving came to.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Step {
     /// A request without a body, complete.
-    Request(Id, Box<Request>),
+    Request(Id, Request),
     /// Something else came in; there may be more.
     Progress,
     /// The peer takes this request back.
@@ -184,7 +185,7 @@ impl Wire {
         }
     }
 
-    fn begin(&mut self, id: Id, request: Box<Request>, now: Instant) {
+    fn begin(&mut self, id: Id, request: Request, now: Instant) {
         let rest = match request.body {
             RequestBody::Length(length) => Some(length),
             RequestBody::None | RequestBody::Unknown => None,
@@ -208,7 +209,7 @@ impl Wire {
     }
 
     /// Keeps a request without a body until its turn comes.
-    pub(crate) fn hold(&mut self, id: Id, request: Box<Request>, now: Instant) {
+    pub(crate) fn hold(&mut self, id: Id, request: Request, now: Instant) {
         self.begin(id, request, now);
         self.set_progress(id, Progress::Complete);
     }

@@ -294,7 +294,7 @@ impl FastCgiCodec {
         let mut gateway = self.gateway;
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
-        Ok((Step::Done(Event::Request(id, Box::new(request))), more))
+        Ok((Step::Done(Event::Request(id, request)), more))
     }
 
     /// Content of STDIN is to come, or the stream's end.

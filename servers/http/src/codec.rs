@@ -136,7 +136,7 @@ impl HttpCodec {
             BodyLength::Sized(length) => Reading::Sized(length),
             BodyLength::Chunked => Reading::Chunked(Chunked::new()),
         };
-        Decoded { used: length, event: Event::Request(ID, Box::new(request)) }
+        Decoded { used: length, event: Event::Request(ID, request) }
     }
 
     fn decode_sized(&mut self, left: u64, input: &[u8]) -> Decoded {

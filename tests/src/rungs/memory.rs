@@ -83,7 +83,7 @@ struct Connection<'a> {
     codec: Box<dyn Codec>,
     app: &'a dyn App,
     /// The requests whose bodies are being collected.
-    open: BTreeMap<Id, (Box<Request>, Vec<u8>)>,
+    open: BTreeMap<Id, (Request, Vec<u8>)>,
     wire: Wire<'a>,
     log: Vec<String>,
     leaves_after: Option<usize>,
