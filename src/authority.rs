@@ -56,7 +56,8 @@ fn registered_name(bytes: &[u8]) -> usize {
     let mut length = 0;
     loop {
         // All but an escape is a look into a table: this is on the way of every request.
-        length += bytes[length..].iter().take_while(|&&byte| NAME_BYTES[usize::from(byte)]).count();
+        let rest = &bytes[length..];
+        length += rest.iter().position(|&byte| !NAME_BYTES[usize::from(byte)]).unwrap_or(rest.len());
         match bytes[length..] {
             [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => length += 3,
             _ => return length,

@@ -346,18 +346,19 @@ impl Head {
 
 /// Whether a header field concerns one connection alone (RFC 9110 §7.6.1, RFC 2616 §13.5.1).
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    // Standard names compare as small integers: on the way of every response, this costs next to nothing.
-    [
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::TE,
-        header::TRAILER,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-    ]
-    .contains(name)
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "trailers")
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "trailers"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 impl fmt::Display for Status {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
-/// How long an IMF-fixdate is (RFC 9110 §5.6.7).
-const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+/// How long the field is, with its line's end; the date is an IMF-fixdate (RFC 9110 §5.6.7).
+const LENGTH: usize = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n".len();
 /// The last second that four digits of a year can say.
 const LAST: u64 = 253_402_300_799;
 
@@ -16,7 +16,7 @@ thread_local! {
     static NOW: Cell<(u64, [u8; LENGTH])> = const { Cell::new((u64::MAX, [b' '; LENGTH])) };
 }
 
-/// Appends the date and time of now.
+/// Appends the field with the date and time of now.
 pub(crate) fn write(out: &mut Vec<u8>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(LAST);
     let (mut second, mut text) = NOW.get();
@@ -24,7 +24,7 @@ pub(crate) fn write(out: &mut Vec<u8>) {
         second = now;
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(now));
         // It has exactly that length, so there is nothing that could fail.
-        let _ = write!(&mut text[..], "{date}");
+        let _ = write!(&mut text[..], "date: {date}\r\n");
         NOW.set((second, text));
     }
     out.extend_from_slice(&text);
@@ -39,7 +39,9 @@ mod tests {
         let before = SystemTime::now() - Duration::from_secs(1);
         let mut out = Vec::new();
         write(&mut out);
-        let date = httpdate::parse_http_date(std::str::from_utf8(&out).unwrap()).unwrap();
+        let field = std::str::from_utf8(&out).unwrap();
+        let date = field.strip_prefix("date: ").unwrap().strip_suffix("\r\n").unwrap();
+        let date = httpdate::parse_http_date(date).unwrap();
         assert!(date >= before && date <= SystemTime::now());
     }
 }

@@ -1,7 +1,7 @@
 //! The head of a response, as bytes (RFC 9112 §4).
 
 use wgi::server::Framing;
-use wgi::{Head, header, is_hop_by_hop};
+use wgi::{Head, Status, StatusCode, header, is_hop_by_hop};
 
 use crate::date;
 use crate::settings::Settings;
@@ -35,15 +35,10 @@ pub(crate) fn write_head(
     settings: &Settings,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(head.status.code().as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(head.status.reason());
-    out.extend_from_slice(b"\r\n");
-
+    write_status_line(&head.status, out);
     let (mut is_dated, mut is_named) = (false, false);
     for (name, value) in &head.headers {
-        // The framing is ours. An application cannot give hop-by-hop fields, but one that fails may replace its head.
+        // The framing is ours, and the connection.
         if *name == header::CONTENT_LENGTH || is_hop_by_hop(name) {
             continue;
         }
@@ -55,9 +50,7 @@ pub(crate) fn write_head(
         out.extend_from_slice(b"\r\n");
     }
     if !is_dated {
-        out.extend_from_slice(b"date: ");
         date::write(out);
-        out.extend_from_slice(b"\r\n");
     }
     if let (false, Some(server)) = (is_named, &settings.server) {
         out.extend_from_slice(b"server: ");
@@ -77,6 +70,18 @@ pub(crate) fn write_head(
         Persistence::KeepAlive => b"connection: keep-alive\r\n\r\n",
         Persistence::Close => b"connection: close\r\n\r\n",
     });
+}
+
+fn write_status_line(status: &Status, out: &mut Vec<u8>) {
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
+    if status.code() == StatusCode::OK && status.reason() == b"OK" {
+        return out.extend_from_slice(OK);
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.code().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.reason());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes the line in front of a chunk (RFC 9112 §7.1).
