@@ -292,7 +292,8 @@ impl Head {
     /// A [`Violation`] when it is given twice or is not a decimal number of 64 bits.
     pub fn content_length(&self) -> Result<Option<u64>, Violation> {
         // A standard name compares as a small integer, not as text.
-        let mut values = self.headers.iter().filter(|(name, _)| *name == header::CONTENT_LENGTH).map(|(_, value)| value);
+        let mut values =
+            self.headers.iter().filter(|(name, _)| *name == header::CONTENT_LENGTH).map(|(_, value)| value);
         let Some(value) = values.next() else { return Ok(None) };
         let number = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         match (number.and_then(|text| text.parse().ok()), values.next()) {

@@ -64,10 +64,12 @@ impl App for Probe {
 impl Probe {
     /// The pages.
     fn answer(&self, environ: Environ, start: &mut dyn StartResponse) -> Answer {
+        if environ.path_info() == b"/" {
+            return hello(start);
+        }
         let path = String::from_utf8_lossy(environ.path_info()).into_owned();
         let mut segments = path.strip_prefix('/').unwrap_or(&path).splitn(3, '/');
         match (segments.next().unwrap_or_default(), segments.next(), segments.next()) {
-            ("", None, None) => hello(start),
             ("environ", ..) => show_environ(environ, start),
             ("url", None, None) => text(start, environ.url()),
 

@@ -177,7 +177,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new() -> Worker {
-        Worker { inbox: Vec::with_capacity(crate::inbox::READ), outbox: Vec::new(), spare: None, tally: Tally::default() }
+        Worker {
+            inbox: Vec::with_capacity(crate::inbox::READ),
+            outbox: Vec::new(),
+            spare: None,
+            tally: Tally::default(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The host of a request: `host [ ":" port ]`, as `Host` and absolute targets have it (RFC 3986 §3.2).
 
-use wgi::{Error, authority};
+use wgi::{Error, Vars, authority};
 
 use crate::token::malformed;
 
@@ -18,5 +18,16 @@ impl<'a> Host<'a> {
     pub(crate) fn parse(authority: &'a [u8]) -> Result<Host<'a>, Error> {
         let (name, _) = authority::split(authority).ok_or_else(|| malformed("the host is not a valid one"))?;
         Ok(Host { authority, name })
+    }
+
+    /// The variables that say so.
+    pub(crate) fn variables(&self) -> Vars {
+        let lengths = 4 * size_of::<u32>();
+        let mut vars = Vars::with_capacity(
+            "HTTP_HOST".len() + self.authority.len() + "SERVER_NAME".len() + self.name.len() + lengths,
+        );
+        vars.push("HTTP_HOST", self.authority);
+        vars.push("SERVER_NAME", self.name);
+        vars
     }
 }

@@ -101,7 +101,7 @@ impl Http {
     ///
     /// It is `SERVER_SOFTWARE` too, which stays at its default where it is `None`, as RFC 3875 §4.1.17 wants it set.
     pub fn server(mut self, server: Option<HeaderValue>) -> Http {
-        self.settings_mut().server = server;
+        self.settings_mut().set_server(server);
         self
     }
 

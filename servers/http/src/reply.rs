@@ -52,10 +52,8 @@ pub(crate) fn write_head(
     if !is_dated {
         date::write(out);
     }
-    if let (false, Some(server)) = (is_named, &settings.server) {
-        out.extend_from_slice(b"server: ");
-        out.extend_from_slice(server.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    if !is_named {
+        out.extend_from_slice(&settings.server_line);
     }
     if let Some(length) = framing.length {
         out.extend_from_slice(b"content-length: ");

@@ -23,6 +23,10 @@ const FIXED_VARIABLES: usize = 256;
 /// and the CRLF that it had.
 const FIELD_OVERHEAD: usize = 10;
 
+/// How long a host is that is kept for the next request: that of a name (RFC 1035 §2.3.4) with a port. No connection
+/// that is idle holds more.
+const LONGEST_HOST: usize = 255 + ":65535".len();
+
 /// What is the same in all requests of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -31,6 +35,8 @@ pub(crate) struct Connection {
     gateway: Gateway,
     /// The variables of it, made for the first request: most connections that are open are idle.
     vars: Vars,
+    /// The variables of the last request's `Host`: a client has the same one in all requests of a connection.
+    host: Vars,
 }
 
 /// A request, and what its reply needs to know of it.
@@ -48,7 +54,7 @@ pub(crate) struct Parsed {
 impl Connection {
     pub(crate) fn new(connection: &ConnectionInfo) -> Connection {
         let ConnectionInfo { peer, local, gateway } = *connection;
-        Connection { peer, local, gateway, vars: Vars::new() }
+        Connection { peer, local, gateway, vars: Vars::new(), host: Vars::new() }
     }
 
     /// Parses the head that `input` starts with, when that is a whole one of up to `fields` fields.
@@ -100,13 +106,7 @@ impl Connection {
         vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
         let known = push_fields(parsed.headers, &mut vars)?;
         let body = known.framing.body_length(is_http_11)?;
-        match known.host(&target, is_http_11)? {
-            Some(Host { authority, name }) => {
-                vars.push("SERVER_NAME", name);
-                vars.push("HTTP_HOST", authority);
-            }
-            None => vars.push("SERVER_NAME", self.local_name()),
-        }
+        self.push_host(known.host, target.host, is_http_11, &mut vars)?;
         if let Some(content_type) = known.content_type {
             vars.push("CONTENT_TYPE", content_type);
         }
@@ -129,6 +129,36 @@ impl Connection {
             is_persistent: !known.closes && (is_http_11 || known.keeps_alive),
             is_head: method == "HEAD",
         }))
+    }
+
+    /// Appends the variables of the request's host: of its target, or of `Host`, which must be there and valid even
+    /// where the target counts (RFC 9112 §3.2, §3.2.2).
+    fn push_host(
+        &mut self,
+        field: Option<&[u8]>,
+        target: Option<Host<'_>>,
+        is_http_11: bool,
+        vars: &mut Vars,
+    ) -> Result<(), Error> {
+        let Some(authority) = field else {
+            match target {
+                _ if is_http_11 => return Err(malformed("Host is missing")),
+                Some(host) => vars.extend(&host.variables()),
+                None => vars.push("SERVER_NAME", self.local_name()),
+            }
+            return Ok(());
+        };
+        if target.is_none() && self.host.get("HTTP_HOST") == Some(authority) {
+            vars.extend(&self.host);
+            return Ok(());
+        }
+        let field = Host::parse(authority)?;
+        let host = target.unwrap_or(field).variables();
+        vars.extend(&host);
+        if target.is_none() && authority.len() <= LONGEST_HOST {
+            self.host = host;
+        }
+        Ok(())
     }
 
     /// The variables that every request of the connection has.
@@ -206,16 +236,6 @@ impl<'a> Known<'a> {
             Field::Host | Field::ContentType | Field::Dropped | Field::Other => {}
         }
         Ok(())
-    }
-
-    /// The host of the request: of its target, or of `Host`, which must be there and valid even where the target
-    /// counts (RFC 9112 §3.2, §3.2.2).
-    fn host(&self, target: &Target<'a>, is_http_11: bool) -> Result<Option<Host<'a>>, Error> {
-        let field = self.host.map(Host::parse).transpose()?;
-        if is_http_11 && field.is_none() {
-            return Err(malformed("Host is missing"));
-        }
-        Ok(target.host.or(field))
     }
 
     /// `Expect: 100-continue` (RFC 9110 §10.1.1).

@@ -14,17 +14,30 @@ pub(crate) struct Settings {
     pub(crate) max_fields: usize,
     /// The longest request target in bytes.
     pub(crate) max_target: usize,
-    /// The `Server` field.
+    /// What the `Server` field says.
     pub(crate) server: Option<HeaderValue>,
+    /// The whole line of it, or nothing.
+    pub(crate) server_line: Vec<u8>,
+}
+
+impl Settings {
+    pub(crate) fn set_server(&mut self, server: Option<HeaderValue>) {
+        self.server_line =
+            server.as_ref().map_or_else(Vec::new, |server| [b"server: ", server.as_bytes(), b"\r\n"].concat());
+        self.server = server;
+    }
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
+        let mut settings = Settings {
             max_head: 32 * 1024,
             max_fields: 100,
             max_target: 8 * 1024,
-            server: Some(HeaderValue::from_static(SOFTWARE)),
-        }
+            server: None,
+            server_line: Vec::new(),
+        };
+        settings.set_server(Some(HeaderValue::from_static(SOFTWARE)));
+        settings
     }
 }

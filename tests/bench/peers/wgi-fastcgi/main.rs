@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use wgi::header::CONTENT_TYPE;
-use wgi::{Body, Environ, Error, StartResponse, StatusCode};
+use wgi::{Body, Environ, Error, HeaderValue, StartResponse, StatusCode};
 use wgi_engine::{Engine, Listener, Options};
 use wgi_fastcgi::FastCgi;
 
@@ -18,6 +18,6 @@ fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 fn hello(_environ: Environ, start_response: &mut dyn StartResponse) -> Result<Body, Error> {
-    start_response.start(StatusCode::OK, [(CONTENT_TYPE, "text/plain")])?;
+    start_response.start(StatusCode::OK, [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))])?;
     Ok(Body::from("Hello, world!"))
 }

@@ -7,11 +7,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use wgi::header::CONTENT_TYPE;
-use wgi::{Body, Bytes, Environ, Error, StartResponse, StatusCode};
+use wgi::{Body, Bytes, Environ, Error, HeaderName, HeaderValue, StartResponse, StatusCode};
 use wgi_engine::{Engine, Listener, Options};
 use wgi_http::Http;
 
-const TEXT: [(wgi::HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain")];
+const TEXT: [(HeaderName, HeaderValue); 1] = [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
