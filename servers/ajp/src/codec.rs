@@ -161,7 +161,7 @@ impl AjpCodec {
             RequestBody::Length(length) => Some(Body::new(Some(length), self.settings.dialect == Dialect::Standard)),
             RequestBody::Unknown => Some(Body::new(None, false)),
         };
-        Ok(Event::Request(ID, Box::new(request)))
+        Ok(Event::Request(ID, request))
     }
 
     // In: the packets of a body.

@@ -59,7 +59,7 @@ impl ScgiCodec {
         let mut gateway = self.gateway;
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
-        Ok(Decoded { used: netstring.length, event: Event::Request(ID, Box::new(request)) })
+        Ok(Decoded { used: netstring.length, event: Event::Request(ID, request) })
     }
 
     fn decode_body(&mut self, left: u64, input: &[u8]) -> Decoded {

@@ -66,7 +66,7 @@ impl UwsgiCodec {
         let mut gateway = self.gateway;
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
-        Ok(Decoded { used: HEADER_LEN + content.len(), event: Event::Request(ID, Box::new(request)) })
+        Ok(Decoded { used: HEADER_LEN + content.len(), event: Event::Request(ID, request) })
     }
 
     fn decode_body(&mut self, left: u64, input: &[u8]) -> Decoded {
