@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::pair::{NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, USER, find, is_root};
 
 const MERGES_SLASHES: &str = "Apache looks for a file, and merges slashes on the way";
@@ -206,6 +206,43 @@ pub(crate) const PROXY_HTTP: Pair = Pair {
         let (probe, port) = probe_at_port(place, "--http")?;
         let config = format!("ProxyPreserveHost On\nProxyPass / http://{port}/ nocanon flushpackets=on");
         Ok(vec![apache(place, address, &["proxy", "proxy_http"], &config)?, probe])
+    },
+};
+
+/// Kept connections, each asked by CPING whether somebody is there.
+pub(crate) const PROXY_AJP: Pair = Pair {
+    name: "apache_proxy_ajp",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[],
+    lacks: &[],
+    start: |place, address| {
+        let (probe, port) = probe_at_port(place, "--ajp")?;
+        let config = format!("ProxyPass / ajp://{port}/ ping=5");
+        Ok(vec![apache(place, address, &["proxy", "proxy_ajp"], &config)?, probe])
+    },
+};
+
+/// With a secret, packets of 64 KiB, and over a Unix socket.
+pub(crate) const PROXY_AJP_SECRET: Pair = Pair {
+    name: "apache_proxy_ajp_secret",
+    needs: &["apache2"],
+    prefix: "",
+    cannot: &[],
+    lacks: &[],
+    start: |place, address| {
+        let secret = place.write("secret", "open sesame\n")?;
+        let socket = place.path("probe.socket");
+        let at = format!("unix:{}", socket.display());
+        let arguments = ["--ajp", &at, "--socket-mode", "666", "--ajp-packet-size", "64K", "--ajp-secret-file"];
+        let mut probe = probe(place, "probe", &[&arguments[..], &[&secret.display().to_string()]].concat())?;
+        probe.await_unix(&socket)?;
+        let config = format!(
+            "ProxyIOBufferSize 65536
+            ProxyPass / unix:{}|ajp://localhost/ nocanon \"secret=open sesame\"",
+            socket.display()
+        );
+        Ok(vec![apache(place, address, &["proxy", "proxy_ajp"], &config)?, probe])
     },
 };
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket};
+use crate::pair::{NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, find};
 
 const MERGES_SLASHES: &str = "lighttpd merges slashes";
@@ -12,6 +12,7 @@ const OWN_REASON: &str = "lighttpd has a reason phrase of its own for each statu
 const UNDERSCORES: &str = "lighttpd makes one variable of both, and no program can tell them apart";
 const IGNORES_STATUS: &str = "lighttpd does not look at how a script ended";
 const COMPLETES: &str = "lighttpd makes a whole response of one that breaks off before its head was passed on";
+const NO_CODE: &str = "mod_ajp13 answers 400 to a method that has no code, as PATCH";
 const NO_LAST_CHUNK: &str = "lighttpd takes the end of a connection for the last chunk, where both come at once";
 
 pub(crate) const CGI: Pair = Pair {
@@ -150,6 +151,31 @@ pub(crate) const PROXY: Pair = Pair {
         let config = format!(
             "server.modules = (\"mod_proxy\")
             proxy.server = (\"\" => ((\"host\" => \"{}\", \"port\" => {})))",
+            port.ip(),
+            port.port()
+        );
+        Ok(vec![lighttpd(place, address, &config)?, probe])
+    },
+};
+
+pub(crate) const AJP: Pair = Pair {
+    name: "lighttpd_ajp",
+    needs: &["lighttpd"],
+    prefix: "",
+    cannot: &[
+        ("methods", NO_CODE),
+        ("reason", OWN_REASON),
+        ("error_later", COMPLETES),
+        ("panic_later", COMPLETES),
+        ("path_double_slash", MERGES_SLASHES),
+    ],
+    lacks: &[],
+    start: |place, address| {
+        let mut probe = probe(place, "probe", &["--ajp", "127.0.0.1:0", "--ajp-dialect", "lighttpd"])?;
+        let port = probe.await_address()?;
+        let config = format!(
+            "server.modules = (\"mod_ajp13\")
+            ajp13.server = (\"\" => ((\"host\" => \"{}\", \"port\" => {})))",
             port.ip(),
             port.port()
         );

@@ -124,6 +124,16 @@ fn apache_proxy_http() {
 }
 
 #[test]
+fn apache_proxy_ajp() {
+    apache::PROXY_AJP.run();
+}
+
+#[test]
+fn apache_proxy_ajp_secret() {
+    apache::PROXY_AJP_SECRET.run();
+}
+
+#[test]
 fn lighttpd_cgi() {
     lighttpd::CGI.run();
 }
@@ -151,6 +161,11 @@ fn lighttpd_uwsgi() {
 #[test]
 fn uwsgi_http_router() {
     uwsgi::HTTP_ROUTER.run();
+}
+
+#[test]
+fn lighttpd_ajp() {
+    lighttpd::AJP.run();
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::environ;
 use crate::forward_request::ForwardRequest;
 use crate::packet::{CPING, CPONG, FORWARD_REQUEST, FROM_SERVER, HEADER_LEN, write_packet};
 use crate::reply::{
-    CHUNK_END, TooLarge, chunk_length, write_chunk_start, write_end_response, write_flush, write_get_body_chunk,
-    write_head,
+    BODY_OVERHEAD, CHUNK_END, TooLarge, chunk_length, write_chunk_start, write_end_response, write_flush,
+    write_get_body_chunk, write_head,
 };
 use crate::settings::{Dialect, Settings};
 
@@ -29,6 +29,12 @@ const ID: Id = 0;
 /// Whoever reads it in the log should know what to do about it.
 const ONE_LENGTH: &str =
     "a packet of the request body has one length, or two that differ (lighttpd's: set its dialect)";
+
+/// How much lighttpd is asked for beyond what came, in bytes, as soon as the header of a packet is there: it writes header
+/// and data one by one, and TCP holds the data back until the header is acknowledged, which our asking does. Else each
+/// packet would take the 40 ms that an acknowledgement may be put off. From 60 KiB on, where it passes bodies on as they come
+/// (`stream-request-body` 2), it stops reading from its client and does not go on (1.4.69).
+const LIGHTTPD_AHEAD: usize = 32 * 1024;
 
 /// The state of one connection.
 pub(crate) struct AjpCodec {
@@ -65,11 +71,11 @@ enum Stage {
 struct Body {
     /// What is still to come of a declared length.
     rest: Option<u64>,
-    /// A packet of it is to come: it was asked for, or comes by itself.
-    is_due: bool,
+    /// How many bytes of it may still come of what was asked for, or comes by itself.
+    due: usize,
     /// What is still to come of the packet that has begun.
     packet: usize,
-    /// A packet came that was not due: how many more do is not known.
+    /// A packet came when none was due: how many more do is not known.
     is_ahead: bool,
     /// The reply has ended, and nobody wants it.
     is_abandoned: bool,
@@ -157,9 +163,15 @@ impl AjpCodec {
         let request = environ::request(&sent, &self.settings, self.gateway)?;
         self.body = match request.body {
             RequestBody::None => None,
-            // lighttpd's first packet does not come by itself where it passes bodies on as they come.
-            RequestBody::Length(length) => Some(Body::new(Some(length), self.settings.dialect == Dialect::Standard)),
-            RequestBody::Unknown => Some(Body::new(None, false)),
+            RequestBody::Length(length) => Some(Body::new(
+                Some(length),
+                match self.settings.dialect {
+                    Dialect::Standard => self.settings.packet_size,
+                    // Where it passes bodies on as they come, the first packet does not come by itself.
+                    Dialect::Lighttpd => 0,
+                },
+            )),
+            RequestBody::Unknown => Some(Body::new(None, 0)),
         };
         Ok(Event::Request(ID, request))
     }
@@ -186,8 +198,13 @@ impl AjpCodec {
             },
         };
         let Some(body) = &mut self.body else { return Ok(incomplete()) };
-        body.is_ahead |= !body.is_due;
-        body.is_due = false;
+        body.is_ahead |= body.due == 0;
+        body.due = match self.settings.dialect {
+            // One packet for each time that it was asked, however much that holds.
+            Dialect::Standard => 0,
+            // As many as it takes.
+            Dialect::Lighttpd => body.due.saturating_sub(length),
+        };
         if length == 0 {
             if body.rest.is_some() && !body.is_abandoned {
                 return malformed("the request body is shorter than Content-Length");
@@ -233,13 +250,13 @@ impl AjpCodec {
 }
 
 impl Body {
-    fn new(rest: Option<u64>, is_due: bool) -> Body {
-        Body { rest, is_due, packet: 0, is_ahead: false, is_abandoned: false }
+    fn new(rest: Option<u64>, due: usize) -> Body {
+        Body { rest, due, packet: 0, is_ahead: false, is_abandoned: false }
     }
 
     /// Whether no packet of it is to come.
     fn is_over(&self) -> bool {
-        self.packet == 0 && (self.rest == Some(0) || (self.is_abandoned && !self.is_due))
+        self.packet == 0 && (self.rest == Some(0) || (self.is_abandoned && self.due == 0))
     }
 
     /// Takes what there is of a packet's data, which starts at `front` and may go on to `end`.
@@ -280,15 +297,15 @@ impl Codec for AjpCodec {
     }
 
     fn proceed(&mut self, _id: Id, out: &mut Vec<u8>) {
-        if let Some(body) = &mut self.body
-            && !self.is_broken
-            && !body.is_abandoned
-            && !body.is_due
-            && body.packet == 0
-            && !body.is_over()
-        {
-            body.is_due = true;
-            write_get_body_chunk(&self.settings, out);
+        let Some(body) = &mut self.body else { return };
+        let most = match self.settings.dialect {
+            Dialect::Standard if body.due > 0 || body.packet > 0 => 0,
+            Dialect::Standard => self.settings.packet_size - BODY_OVERHEAD,
+            Dialect::Lighttpd => LIGHTTPD_AHEAD.saturating_sub(body.due),
+        };
+        if most > 0 && !self.is_broken && !body.is_abandoned && !body.is_over() {
+            body.due += most;
+            write_get_body_chunk(most, out);
         }
     }
 

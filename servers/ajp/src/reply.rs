@@ -12,7 +12,7 @@ use crate::settings::{Dialect, Settings};
 /// What a SEND_BODY_CHUNK has around its data: header, code, length, and a NUL.
 const CHUNK_OVERHEAD: usize = HEADER_LEN + 4;
 /// What a packet of a request's body has in front of its data: header and length.
-const BODY_OVERHEAD: usize = HEADER_LEN + 2;
+pub(crate) const BODY_OVERHEAD: usize = HEADER_LEN + 2;
 
 /// A head that fits into no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +100,9 @@ pub(crate) fn write_flush(out: &mut Vec<u8>) {
     out.push(CHUNK_END);
 }
 
-/// Writes GET_BODY_CHUNK, for as much as a packet holds.
-pub(crate) fn write_get_body_chunk(settings: &Settings, out: &mut Vec<u8>) {
-    let most = u16::try_from(settings.packet_size - BODY_OVERHEAD).unwrap_or(u16::MAX);
-    let [high, low] = most.to_be_bytes();
+/// Writes GET_BODY_CHUNK, for so many bytes at the most.
+pub(crate) fn write_get_body_chunk(most: usize, out: &mut Vec<u8>) {
+    let [high, low] = u16::try_from(most).unwrap_or(u16::MAX).to_be_bytes();
     write_packet(&[GET_BODY_CHUNK, high, low], out);
 }
 

@@ -418,13 +418,23 @@ fn lighttpd_gets_a_field_first_that_tells_it_of_enough() {
 }
 
 #[test]
-fn lighttpd_is_asked_for_the_first_packet_too() {
+fn lighttpd_is_asked_ahead() {
     let lighttpd = Ajp::new().dialect(Dialect::Lighttpd);
-    let mut codec = asked(&lighttpd, &[post("9")]);
+    let mut codec = asked(&lighttpd, &[post("100000")]);
     let mut out = Vec::new();
+    // The first packet does not come by itself where it passes bodies on as they come.
     codec.proceed(0, &mut out);
-    assert_eq!(out, b"AB\0\x03\x06\x1f\xfa");
-    // It may come in several, and how many more do is not known.
-    assert_eq!(decode_into(&mut *codec, &packet(b"hell")), ["data 4"]);
+    codec.proceed(0, &mut out);
+    assert_eq!(out, b"AB\0\x03\x06\x80\0");
+    out.clear();
+    // What it is asked for comes in as many packets as it takes; with the header of each, it is asked for as much again.
+    let packet = packet(&[b'x'; 0x1ffc]);
+    assert_eq!(decode_into(&mut *codec, &packet[..4]), ["skipped"]);
+    codec.proceed(0, &mut out);
+    assert_eq!(out, b"AB\0\x03\x06\x1f\xfc");
+    assert_eq!(decode_into(&mut *codec, &packet[4..]), ["data 8188"]);
+    codec.proceed(0, &mut out);
+    assert_eq!(out.len(), 7);
+    // How many more packets come is not known.
     assert!(!answer(&mut *codec, &mut Vec::new()));
 }
