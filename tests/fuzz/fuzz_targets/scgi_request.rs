@@ -1,0 +1,71 @@
+//! The bytes of a connection of SCGI.
+//!
+//! Invariant: the codec never panics; what comes of the bytes is the same in any pieces; a request that is refused is
+//! answered with a response; and one that is not has an environ that the validator has nothing to say about, in which each
+//! name stands once, and a body of no more bytes than its length.
+
+#![no_main]
+
+#[path = "../../../servers/scgi/tests/feed/mod.rs"]
+mod feed;
+
+use std::collections::BTreeSet;
+
+use feed::Seen;
+use libfuzzer_sys::fuzz_target;
+use wgi::{App, Body, Environ, Error, Head, StartResponse, StatusCode};
+use wgi_engine::Event;
+use wgi_middleware::Lint;
+use wgi_scgi::Scgi;
+
+fuzz_target!(|input: &[u8]| {
+    for scgi in [Scgi::new(), Scgi::new().script_name("/a").max_head(200)] {
+        let whole = feed::feed(&scgi, [input]);
+        assert_eq!(feed::feed(&scgi, input.chunks(1)), whole);
+        assert_eq!(feed::feed(&scgi, input.chunks(7)), whole);
+        match &whole.seen[..] {
+            [] | [Seen::Request(_, Some(_), _)] | [Seen::Request(_, None, _), Seen::End] => {}
+            [Seen::Request(_, Some(length), _), Seen::Data(body)] => assert!((body.len() as u64) < *length),
+            [Seen::Request(_, Some(length), _), Seen::Data(body), Seen::End] => assert_eq!(body.len() as u64, *length),
+            [Seen::Refused(status)] => {
+                assert!(whole.out.starts_with(format!("Status: {status} ").as_bytes()));
+                assert!(whole.out.windows(4).any(|four| four == b"\r\n\r\n"));
+            }
+            seen => panic!("{seen:?}"),
+        }
+        if let Ok(decoded) = feed::codec(&scgi).decode(input, &mut Vec::new())
+            && let Event::Request(0, request) = decoded.event
+        {
+            check(request.environ);
+        }
+    }
+});
+
+fn check(environ: Environ) {
+    let mut names = BTreeSet::new();
+    for (name, _) in environ.vars().iter() {
+        assert!(names.insert(name), "{} stands twice", name.escape_ascii());
+    }
+    let app = |_: Environ, _: &mut dyn StartResponse| Err::<Body, _>(Error::refused(StatusCode::IM_A_TEAPOT, "seen"));
+    match Lint::new(app).call(environ, &mut Unused) {
+        Err(error) => assert_eq!(error.status(), StatusCode::IM_A_TEAPOT, "{error}"),
+        Ok(_) => unreachable!("the application gives nothing else"),
+    }
+}
+
+/// The application never starts a response.
+struct Unused;
+
+impl StartResponse for Unused {
+    fn start_head(&mut self, _: Head) -> Result<(), Error> {
+        unreachable!()
+    }
+
+    fn restart_head(&mut self, _: Head, _: Error) -> Result<(), Error> {
+        unreachable!()
+    }
+
+    fn write(&mut self, _: wgi::Bytes) -> Result<(), Error> {
+        unreachable!()
+    }
+}
