@@ -253,7 +253,7 @@ pub(crate) const SCGI_UNIX: Pair = Pair {
     start: |place, address| {
         let (probe, socket) = probe_at_socket(place, "--scgi")?;
         let location = format!(
-            "location ~ ^(/app)(.*)$ {{
+            "location ~ ^(/app)(/.*)?$ {{
                 scgi_pass unix:{socket}; {SCGI_UNBUFFERED} {SCGI_PARAMS}
                 scgi_param SCRIPT_NAME $1;
                 scgi_param PATH_INFO $2;

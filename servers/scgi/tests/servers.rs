@@ -93,7 +93,7 @@ fn nginx_below_a_path() {
     split_with(&scgi, &nginx("/books/a%20b?x"), "/books", "/a b");
     split_with(&scgi, &nginx("/books"), "/books", "");
     split_with(&scgi, &nginx("/bookshop"), "", "/bookshop");
-    // location ~ ^(/books)(.*)$ { … scgi_param SCRIPT_NAME $1; scgi_param PATH_INFO $2; }
+    // location ~ ^(/books)(/.*)?$ { … scgi_param SCRIPT_NAME $1; scgi_param PATH_INFO $2; }
     let told = |script, path| [&nginx("/books/a%20b?x")[..], &[("SCRIPT_NAME", script), ("PATH_INFO", path)]].concat();
     split(&told("/books", "/a b"), "/books", "/a b");
     split(&told("/books", ""), "/books", "");

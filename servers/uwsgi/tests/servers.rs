@@ -87,7 +87,7 @@ fn nginx_below_a_path() {
     split_with(&uwsgi, &nginx("/books/a%20b?x", "/books/a b"), "/books", "/a b");
     split_with(&uwsgi, &nginx("/books", "/books"), "/books", "");
     split_with(&uwsgi, &nginx("/bookshop", "/bookshop"), "", "/bookshop");
-    // location ~ ^(/books)(.*)$ { … uwsgi_param SCRIPT_NAME $1; uwsgi_param PATH_INFO $2; }
+    // location ~ ^(/books)(/.*)?$ { … uwsgi_param SCRIPT_NAME $1; uwsgi_param PATH_INFO $2; }
     let told =
         |path| [&nginx("/books/a%20b?x", "/books/a b")[..], &[("SCRIPT_NAME", "/books"), ("PATH_INFO", path)]].concat();
     split(&told("/a b"), "/books", "/a b");
