@@ -80,10 +80,7 @@ impl Folder {
         let folder = openat(CWD, &self.path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let mut end = 0;
         for segment in relative.split(|&byte| byte == b'/').take(DEEPEST) {
-            let is_plain = !segment.is_empty()
-                && !segment.starts_with(b".")
-                && !segment.iter().any(|byte| matches!(byte, 0 | b'\\'));
-            if !is_plain {
+            if !is_plain(segment) {
                 return Ok(None);
             }
             end += segment.len();
@@ -137,6 +134,12 @@ impl Folder {
             _ => openat(folder, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()),
         }
     }
+}
+
+/// Whether a segment of a path can name a file that a client may have: not `..`, nothing hidden, nothing that another
+/// system takes for a separator.
+pub(crate) fn is_plain(segment: &[u8]) -> bool {
+    !segment.is_empty() && !segment.starts_with(b".") && !segment.iter().any(|byte| matches!(byte, 0 | b'\\'))
 }
 
 /// Whether it says that there is nothing that a client could have.
