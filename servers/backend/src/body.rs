@@ -24,6 +24,8 @@ const UNWANTED: usize = 1 << 20;
 pub struct Asked {
     /// The method is HEAD: there will be no body.
     pub is_head: bool,
+    /// The method is idempotent (RFC 9110 §9.2.2): asking twice is as good as asking once.
+    pub is_idempotent: bool,
     /// Where a local redirect is to be told.
     pub redirector: Option<Redirector>,
 }
@@ -32,7 +34,9 @@ impl Asked {
     /// Of the request with that environ.
     pub fn of(environ: &Environ) -> Asked {
         let redirector = environ.extensions().get::<Redirector>().cloned();
-        Asked { is_head: environ.var("REQUEST_METHOD") == Some(b"HEAD"), redirector }
+        let method = environ.var("REQUEST_METHOD").unwrap_or_default();
+        let is_idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE");
+        Asked { is_head: method == b"HEAD", is_idempotent, redirector }
     }
 }
 
@@ -158,9 +162,10 @@ impl Response {
         let Some(exchange) = &mut self.exchange else { return Ok(None) };
         let mut pieces = vec![self.content.take(mem::take(&mut exchange.first))?];
         let mut length = pieces.iter().map(Bytes::len).sum::<usize>();
-        let is_whole = loop {
+        loop {
             if self.content.is_complete() {
-                break true;
+                self.finish();
+                return Ok(Some(join(pieces)));
             }
             match exchange.step()? {
                 Step::Output(bytes) if length < AT_HAND => {
@@ -169,21 +174,17 @@ impl Response {
                 }
                 Step::Output(bytes) => {
                     exchange.first = bytes;
-                    break false;
+                    break;
                 }
                 Step::End => {
                     self.content.end()?;
-                    break true;
+                    exchange.leave(Leave::Ended);
+                    return Ok(Some(join(pieces)));
                 }
-                Step::Other | Step::Blocked => break false,
+                Step::Other | Step::Blocked => break,
             }
-        };
-        let collected = join(pieces);
-        if is_whole {
-            self.finish();
-            return Ok(Some(collected));
         }
-        self.first = collected;
+        self.first = join(pieces);
         Ok(None)
     }
 
@@ -195,11 +196,12 @@ impl Response {
                 _ => match exchange.poll_next(context) {
                     Poll::Ready(Ok(Some(output))) => output,
                     Poll::Ready(Ok(None)) => {
-                        let ended = self.content.end();
-                        if ended.is_ok() {
-                            self.finish();
+                        if let Err(failure) = self.content.end() {
+                            return Poll::Ready(Some(Err(failure)));
                         }
-                        return Poll::Ready(ended.err().map(Err));
+                        exchange.leave(Leave::Ended);
+                        self.exchange = None;
+                        return Poll::Ready(None);
                     }
                     Poll::Ready(Err(failure)) => return Poll::Ready(Some(Err(failure))),
                     Poll::Pending => return Poll::Pending,

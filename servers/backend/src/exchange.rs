@@ -108,6 +108,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the back end has nothing of the request, and never will.
+    pub fn is_unsent(&self) -> bool {
+        self.pump.is_unsent()
+    }
+
     /// Tells the operator of a failure, and gives the error to answer with.
     pub fn fail(&mut self, failure: Failure) -> Error {
         // What the client did wrong, the client is told.

@@ -27,6 +27,8 @@ pub(crate) struct Pump {
     /// When something was last sent, in milliseconds behind `start`.
     moved: AtomicU64,
     state: Mutex<State>,
+    /// Not a byte was taken, and none will be.
+    is_unsent: bool,
 }
 
 #[derive(Debug)]
@@ -50,8 +52,6 @@ impl Pump {
         place: Place,
     ) -> std::io::Result<Arc<Pump>> {
         let (length, content) = body.into_parts();
-        let pump = Pump { start: Instant::now(), moved: AtomicU64::new(0), state: Mutex::new(State::Sending) };
-        let pump = Arc::new(pump);
         let rest = match content {
             Content::Whole(bytes) if bytes.len() <= AT_ONCE => {
                 if !bytes.is_empty() {
@@ -62,20 +62,31 @@ impl Pump {
             }
             content => Some(content),
         };
-        match outlet.try_send(&head) {
-            Ok(sent) if sent == head.len() && rest.is_none() => pump.set(State::Sent),
+        let (state, is_unsent) = match outlet.try_send(&head) {
+            Ok(sent) if sent == head.len() && rest.is_none() => (State::Sent, false),
             Ok(sent) => {
                 head.drain(..sent.min(head.len()));
-                let sending = Sending { pump: pump.clone(), outlet, breaker, _place: place };
-                thread::Builder::new()
-                    .name("wgi-request".into())
-                    // It reads and writes, and does not recurse.
-                    .stack_size(256 * 1024)
-                    .spawn(move || sending.run(&head, rest, length))?;
+                (State::Sending, false)
             }
-            Err(_) => pump.set(State::Unwanted),
+            Err(_) => (State::Unwanted, true),
+        };
+        let is_sending = matches!(state, State::Sending);
+        let pump = Pump { start: Instant::now(), moved: AtomicU64::new(0), state: Mutex::new(state), is_unsent };
+        let pump = Arc::new(pump);
+        if is_sending {
+            let sending = Sending { pump: pump.clone(), outlet, breaker, _place: place };
+            thread::Builder::new()
+                .name("wgi-request".into())
+                // It reads and writes, and does not recurse.
+                .stack_size(256 * 1024)
+                .spawn(move || sending.run(&head, rest, length))?;
         }
         Ok(pump)
+    }
+
+    /// Whether the back end has nothing of the request, and never will.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.is_unsent
     }
 
     /// Whether the back end has the whole request.

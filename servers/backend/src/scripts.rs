@@ -120,7 +120,8 @@ impl Scripts {
     /// Where the script that a path leads to ends.
     fn script_in(&self, path: &[u8]) -> Result<Option<usize>, Error> {
         let end = if self.is_here {
-            let found = self.folder.find(path).map_err(|source| ServerError::Io { doing: "looking for a script", source })?;
+            let found =
+                self.folder.find(path).map_err(|source| ServerError::Io { doing: "looking for a script", source })?;
             found.map(|found| found.used)
         } else {
             // The first segment that is named as a script is.
@@ -135,4 +136,3 @@ impl Scripts {
 fn is_plain(path: &[u8]) -> bool {
     path.strip_prefix(b"/").is_some_and(|path| path.split(|&byte| byte == b'/').all(folder::is_plain))
 }
-

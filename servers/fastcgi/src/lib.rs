@@ -21,7 +21,11 @@ mod codec;
 pub mod record;
 mod reply;
 mod settings;
+pub mod upstream;
 mod values;
+
+pub use upstream::{Upstream, UpstreamOptions};
+pub use wgi_backend::{Limits, LocalRedirects, LocalRedirectsLayer, Scripts, Variables};
 
 use std::sync::Arc;
 
