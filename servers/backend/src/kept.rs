@@ -4,7 +4,6 @@
 //! over. Each is watched ([`crate::watch`]): one that its other side closes goes at once.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -33,10 +32,15 @@ pub enum Fitness {
 
 /// The connections to a back end that are kept.
 pub struct Kept<C> {
-    idle: Mutex<Vec<Idle<C>>>,
+    state: Mutex<State<C>>,
     most: usize,
     patience: Duration,
-    unanswered: AtomicUsize,
+}
+
+struct State<C> {
+    idle: Vec<Idle<C>>,
+    /// How many requests go out on new connections, and have nothing back yet.
+    unanswered: usize,
 }
 
 struct Idle<C> {
@@ -46,20 +50,26 @@ struct Idle<C> {
 }
 
 /// A request on a new connection, on which nothing has come back yet.
+///
+/// A back end may serve only so many connections, as PHP has a process for each: one that is kept idle there keeps a new
+/// one from being served at all. So none is kept while there is one of these.
 pub struct Unanswered<C>(Arc<Kept<C>>);
 
 impl<C: Keep> Kept<C> {
     /// Keeps up to `most` connections, each for as long as `patience`.
     pub fn new(most: usize, patience: Duration) -> Arc<Kept<C>> {
-        Arc::new(Kept { idle: Mutex::default(), most, patience, unanswered: AtomicUsize::new(0) })
+        Arc::new(Kept { state: Mutex::new(State { idle: Vec::new(), unanswered: 0 }), most, patience })
     }
 
-    /// A connection that was kept, if there is one to use.
-    pub fn take(&self) -> Option<C> {
-        let mut idle = self.lock();
+    /// A connection that was kept.
+    ///
+    /// # Errors
+    /// When there is none to use: a new one is to be made, on which the request is [`Unanswered`].
+    pub fn take(self: &Arc<Kept<C>>) -> Result<C, Unanswered<C>> {
+        let mut state = self.lock();
         let mut busy = Vec::new();
         let mut found = None;
-        while let Some(mut last) = idle.pop() {
+        while let Some(mut last) = state.idle.pop() {
             match last.connection.fitness() {
                 Fitness::Ready => {
                     last.watched.forget(&[last.connection.descriptor()]);
@@ -70,34 +80,32 @@ impl<C: Keep> Kept<C> {
                 Fitness::Dead => {}
             }
         }
-        idle.extend(busy.into_iter().rev());
-        found
-    }
-
-    /// Keeps a connection, unless that would be one too many, or one that another request waits for.
-    ///
-    /// A back end may serve only so many connections, as PHP has a process for each, and one that is kept idle there
-    /// keeps a new one from being served at all.
-    pub fn put(self: &Arc<Kept<C>>, connection: C) {
-        if self.unanswered.load(Ordering::Relaxed) > 0 {
-            return;
-        }
-        let idle = Idle { connection, until: Instant::now() + self.patience, watched: Watched::new() };
-        let mut all = self.lock();
-        if all.len() < self.most && self.watch(&idle) {
-            all.push(idle);
-        }
+        state.idle.extend(busy.into_iter().rev());
+        found.ok_or_else(|| {
+            // In one step with looking: whoever puts a connection back just now either did so before, or sees this.
+            state.unanswered += 1;
+            Unanswered(self.clone())
+        })
     }
 
     /// Says that a request goes out on a new connection.
     pub fn unanswered(self: &Arc<Kept<C>>) -> Unanswered<C> {
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        self.lock().unanswered += 1;
         Unanswered(self.clone())
+    }
+
+    /// Keeps a connection, unless that would be one too many, or there is a request that is [`Unanswered`].
+    pub fn put(self: &Arc<Kept<C>>, connection: C) {
+        let idle = Idle { connection, until: Instant::now() + self.patience, watched: Watched::new() };
+        let mut state = self.lock();
+        if state.unanswered == 0 && state.idle.len() < self.most && self.watch(&idle) {
+            state.idle.push(idle);
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().idle.len()
     }
 
     /// Whether there are none.
@@ -110,21 +118,29 @@ impl<C: Keep> Kept<C> {
         idle.watched.wait(&[idle.connection.descriptor()], idle.until, &waker).is_ok()
     }
 
-    /// Lets go of those whose time is over, and of those that are closed.
+    /// Lets go of those whose time is over, that are closed, and that others have to make room for.
     fn tidy(self: &Arc<Kept<C>>) {
         let now = Instant::now();
-        let mut all = self.lock();
-        all.retain_mut(|idle| idle.until > now && idle.connection.fitness() != Fitness::Dead && self.watch(idle));
+        let mut state = self.lock();
+        let State { idle, unanswered } = &mut *state;
+        idle.retain_mut(|idle| {
+            let stays = match idle.connection.fitness() {
+                Fitness::Ready => *unanswered == 0,
+                Fitness::Busy => true,
+                Fitness::Dead => false,
+            };
+            stays && idle.until > now && self.watch(idle)
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle<C>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C> Drop for Unanswered<C> {
     fn drop(&mut self) {
-        self.0.unanswered.fetch_sub(1, Ordering::Relaxed);
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).unanswered -= 1;
     }
 }
 

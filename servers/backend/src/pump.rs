@@ -5,13 +5,14 @@
 //! thread, for reading a request's body may wait for the client.
 
 use std::io::Read;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wgi::{Bytes, Error, Input, PeerError};
+use wgi::{Error, Input, PeerError};
 
 use crate::conversation::{Breaker, Outlet};
 use crate::request_body::{Content, PIECE, RequestBody};
@@ -20,6 +21,9 @@ use crate::room::Place;
 /// Of a body that is in memory, how much is sent in one piece with the head of the request, in bytes.
 const AT_ONCE: usize = 16 * 1024;
 
+/// How long the last bytes of a request may take behind the last ones of its response.
+const ENDING: Duration = Duration::from_millis(10);
+
 /// What is known of a request that is being sent.
 #[derive(Debug)]
 pub(crate) struct Pump {
@@ -27,6 +31,7 @@ pub(crate) struct Pump {
     /// When something was last sent, in milliseconds behind `start`.
     moved: AtomicU64,
     state: Mutex<State>,
+    ended: Condvar,
     /// Not a byte was taken, and none will be.
     is_unsent: bool,
 }
@@ -34,6 +39,8 @@ pub(crate) struct Pump {
 #[derive(Debug)]
 enum State {
     Sending,
+    /// The last bytes are being sent.
+    Ending,
     /// The back end has it all.
     Sent,
     /// The back end takes no more.
@@ -71,15 +78,16 @@ impl Pump {
             Err(_) => (State::Unwanted, true),
         };
         let is_sending = matches!(state, State::Sending);
-        let pump = Pump { start: Instant::now(), moved: AtomicU64::new(0), state: Mutex::new(state), is_unsent };
-        let pump = Arc::new(pump);
+        let pump = Arc::new(Pump {
+            start: Instant::now(),
+            moved: AtomicU64::new(0),
+            state: Mutex::new(state),
+            ended: Condvar::new(),
+            is_unsent,
+        });
         if is_sending {
-            let sending = Sending { pump: pump.clone(), outlet, breaker, _place: place };
-            thread::Builder::new()
-                .name("wgi-request".into())
-                // It reads and writes, and does not recurse.
-                .stack_size(256 * 1024)
-                .spawn(move || sending.run(&head, rest, length))?;
+            let sending = Sending { pump: pump.clone(), outlet, breaker, framed: Vec::new(), _place: place };
+            thread::Builder::new().name("wgi-request".into()).spawn(move || sending.run(&head, rest, length))?;
         }
         Ok(pump)
     }
@@ -89,9 +97,12 @@ impl Pump {
         self.is_unsent
     }
 
-    /// Whether the back end has the whole request.
+    /// Whether the back end has the whole request. It may have answered the last bytes before the thread that sent them
+    /// comes to say so, which is then waited for.
     pub(crate) fn is_sent(&self) -> bool {
-        matches!(*self.lock(), State::Sent)
+        let is_ending = |state: &mut State| matches!(state, State::Ending);
+        let state = self.ended.wait_timeout_while(self.lock(), ENDING, is_ending);
+        matches!(*state.unwrap_or_else(PoisonError::into_inner).0, State::Sent)
     }
 
     /// When something was last sent.
@@ -109,6 +120,7 @@ impl Pump {
 
     fn set(&self, state: State) {
         *self.lock() = state;
+        self.ended.notify_all();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -121,6 +133,8 @@ struct Sending {
     pump: Arc<Pump>,
     outlet: Box<dyn Outlet>,
     breaker: Breaker,
+    /// The room for a piece as it stands on the wire.
+    framed: Vec<u8>,
     /// Held until all that is left of the request is gone.
     _place: Place,
 }
@@ -147,30 +161,22 @@ impl Sending {
 
     fn send_content(&mut self, content: Option<Content>, length: u64) -> Result<(), Stopped> {
         match content {
-            None => return Ok(()),
-            Some(Content::Whole(bytes)) => self.send_whole(&bytes)?,
-            Some(Content::Streamed(input)) => self.send_streamed(input, length)?,
+            None => Ok(()),
+            Some(Content::Whole(bytes)) => {
+                let mut pieces = bytes.chunks(PIECE).peekable();
+                while let Some(piece) = pieces.next() {
+                    self.send_piece(piece, pieces.peek().is_none())?;
+                }
+                Ok(())
+            }
+            Some(Content::Streamed(input)) => self.send_streamed(input, length),
         }
-        let mut end = Vec::new();
-        self.outlet.end(&mut end);
-        self.send(&end)
-    }
-
-    fn send_whole(&mut self, bytes: &Bytes) -> Result<(), Stopped> {
-        let mut framed = Vec::new();
-        for piece in bytes.chunks(PIECE) {
-            framed.clear();
-            self.outlet.frame(piece, &mut framed);
-            self.send(&framed)?;
-        }
-        Ok(())
     }
 
     /// Sends exactly `length` bytes: a back end takes what comes behind them for something else.
     fn send_streamed(&mut self, mut input: Input, length: u64) -> Result<(), Stopped> {
         let mut left = length;
         let mut piece = vec![0; PIECE];
-        let mut framed = Vec::new();
         while left > 0 {
             let wanted = left.min(PIECE as u64) as usize;
             let read = match input.read(piece.get_mut(..wanted).unwrap_or_default()) {
@@ -180,11 +186,26 @@ impl Sending {
                 Err(error) => return Err(Stopped::Broken(error.into())),
             };
             left = left.saturating_sub(read as u64);
-            framed.clear();
-            self.outlet.frame(piece.get(..read).unwrap_or_default(), &mut framed);
-            self.send(&framed)?;
+            self.send_piece(piece.get(..read).unwrap_or_default(), left == 0)?;
         }
-        Ok(())
+        if length == 0 { self.send_piece(b"", true) } else { Ok(()) }
+    }
+
+    /// Sends a piece of the body, and with the last one what ends it: some answer as soon as they have the bytes that
+    /// CONTENT_LENGTH announced.
+    fn send_piece(&mut self, piece: &[u8], is_last: bool) -> Result<(), Stopped> {
+        let mut framed = mem::take(&mut self.framed);
+        framed.clear();
+        if !piece.is_empty() {
+            self.outlet.frame(piece, &mut framed);
+        }
+        if is_last {
+            self.outlet.end(&mut framed);
+            self.pump.set(State::Ending);
+        }
+        let sent = self.send(&framed);
+        self.framed = framed;
+        sent
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {

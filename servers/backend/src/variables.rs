@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use wgi::{Environ, Error, StatusCode, Vars};
+use wgi::{Environ, Error, StatusCode, Vars, percent};
 
 /// The variables of CGI/1.1 (RFC 3875 §4.1), and those that servers give beside them. PATH_TRANSLATED is missing, for
 /// what it is depends on the back end.
@@ -94,6 +94,9 @@ impl Variables {
             }
             vars.push(name, value);
         }
+        if vars.get("REQUEST_URI").is_none() {
+            vars.push("REQUEST_URI", request_uri(environ));
+        }
         Ok(vars)
     }
 
@@ -111,6 +114,16 @@ impl Variables {
         META.contains(&name)
             || name.strip_prefix(b"SSL_").is_some_and(is_name)
             || self.passed.iter().any(|passed| passed == name)
+    }
+}
+
+/// The target of the request, where the server does not have it as it was sent: programs that make addresses of their own
+/// look for them there.
+fn request_uri(environ: &Environ) -> String {
+    let path = percent::encode(&[environ.script_name(), environ.path_info()].concat());
+    match environ.query_string() {
+        b"" => path,
+        query => format!("{path}?{}", String::from_utf8_lossy(query)),
     }
 }
 

@@ -40,13 +40,13 @@ fn eventually(is_so: impl Fn() -> bool) -> bool {
 #[test]
 fn the_last_one_kept_is_the_first_one_used() {
     let kept = Kept::new(2, LONG);
-    assert!(kept.take().is_none());
+    assert!(kept.take().is_err());
     let (mut first, mut second) = (keep(&kept), keep(&kept));
     let _one_too_many = keep(&kept);
     assert_eq!(kept.len(), 2);
-    assert!(is_at(&kept.take().unwrap(), &mut second));
-    assert!(is_at(&kept.take().unwrap(), &mut first));
-    assert!(kept.take().is_none());
+    assert!(is_at(&kept.take().ok().unwrap(), &mut second));
+    assert!(is_at(&kept.take().ok().unwrap(), &mut first));
+    assert!(kept.take().is_err());
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn one_that_is_closed_or_speaks_is_not_used() {
     drop(keep(&kept));
     let mut speaks = keep(&kept);
     speaks.write_all(b"x").unwrap();
-    assert!(is_at(&kept.take().unwrap(), &mut open));
-    assert!(kept.take().is_none());
+    assert!(is_at(&kept.take().ok().unwrap(), &mut open));
+    assert!(kept.take().is_err());
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn what_is_idle_for_long_goes_by_itself() {
 #[test]
 fn none_is_kept_while_a_new_one_waits() {
     let kept = Kept::new(3, LONG);
-    let waiting = kept.unanswered();
+    let waiting = kept.take().err().unwrap();
     let mut far = keep(&kept);
     assert_eq!(far.read(&mut [0]).unwrap(), 0, "it is closed");
     drop(waiting);

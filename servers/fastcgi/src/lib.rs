@@ -11,6 +11,7 @@
 //! | the variables become the environ that HTTP would give | [`wgi::server::meta_variables`] |
 //! | the reply | `codec.rs`, `reply.rs` |
 //! | what the web server asks about the application | `values.rs` |
+//! | the gateway's side of all this | `upstream.rs`, `upstream/` |
 //!
 //! Malformed records close the connection. What is wrong with one request alone is answered with a response of its own
 //! (400, 431), and the others on its connection go on.

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use wgi::{App, Body, Environ, Error, ServerError, StartResponse, Vars};
 use wgi_backend::response::Form;
-use wgi_backend::{Asked, Exchange, Failure, Kept, Limits, Lines, RequestBody, Room, Scripts, Socket, Variables};
+use wgi_backend::{
+    Asked, Exchange, Failure, Kept, Limits, Lines, RequestBody, Room, Scripts, Socket, Unanswered, Variables,
+};
 use wgi_engine::Address;
 
 use self::connection::Connection;
@@ -135,7 +137,7 @@ impl Upstream {
         Ok(vars)
     }
 
-    fn connect(&self) -> Result<Connection, Failure> {
+    fn connect(&self, unanswered: Unanswered<Connection>) -> Result<Connection, Failure> {
         let timeout = self.options.connect_timeout;
         let connected = match &self.address {
             Address::Tcp { host, port } => {
@@ -146,7 +148,7 @@ impl Upstream {
             Address::Unix(path) => Socket::connect_unix(path, timeout),
         };
         match connected {
-            Ok(socket) => Ok(Connection::new(socket, self.kept.clone(), self.options.heed_app_status)),
+            Ok(socket) => Ok(Connection::new(socket, self.kept.clone(), unanswered, self.options.heed_app_status)),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(Failure::timeout(format!("connecting took more than {timeout:?}")))
             }
@@ -175,10 +177,10 @@ impl App for Upstream {
         let place = self.room.enter(self.limits.queue)?;
         let mut kept = self.kept.take();
         loop {
-            let was_kept = kept.is_some();
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => match self.connect() {
+            let was_kept = kept.is_ok();
+            let mut connection = match kept {
+                Ok(connection) => connection,
+                Err(unanswered) => match self.connect(unanswered) {
                     Ok(connection) => connection,
                     Err(failure) => {
                         lines().note(&failure.reason);
@@ -205,6 +207,7 @@ impl App for Upstream {
                     if was_kept && failure.is_unanswered && (asked.is_idempotent || exchange.is_unsent()) =>
                 {
                     body = again;
+                    kept = Err(self.kept.unanswered());
                 }
                 (Err(failure), _) => return Err(exchange.fail(failure)),
             }

@@ -94,8 +94,11 @@ impl Peer {
     }
 }
 
+/// What an application does on one connection.
+type Play = Box<dyn FnOnce(&mut Peer) + Send>;
+
 /// An application that the test plays: for each connection, in the order in which they come.
-fn played(connections: Vec<Box<dyn FnOnce(&mut Peer) + Send>>) -> (Address, JoinHandle<()>) {
+fn played(connections: Vec<Play>) -> (Address, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp(listener.local_addr().unwrap());
     let playing = thread::spawn(move || {
@@ -239,7 +242,7 @@ fn what_an_application_says_of_itself_decides() {
         ([record(STDOUT, ""), with_head.clone()].concat(), 502, "behind its end"),
         ([with_head.clone(), end(0, 2)].concat(), 503, "no room"),
     ] {
-        let response = answered(bytes.clone()).map_or_else(|cut| *cut.response, |response| response);
+        let response = answered(bytes.clone()).unwrap_or_else(|cut| *cut.response);
         assert!(response.errors.contains(said), "{said}: {}", response.errors);
         // The whole of it may be there before the application returns, or not.
         assert!([status, 200].contains(&response.status.as_u16()), "{said}: {}", response.status);
@@ -311,7 +314,7 @@ fn a_connection_is_kept_behind_a_response_whose_end_comes_late() {
 
 #[test]
 fn none_is_kept_where_it_is_said_so() {
-    let play = || -> Box<dyn FnOnce(&mut Peer) + Send> {
+    let play = || -> Play {
         Box::new(|peer| {
             assert_eq!(peer.ask().unwrap().flags, 0);
             peer.answer(answer("hello"));
@@ -328,7 +331,7 @@ fn none_is_kept_where_it_is_said_so() {
 }
 
 /// Answers a request, takes another one without an answer, and closes.
-fn deserter() -> Box<dyn FnOnce(&mut Peer) + Send> {
+fn deserter() -> Play {
     Box::new(|peer| {
         peer.ask();
         peer.answer(answer("kept"));

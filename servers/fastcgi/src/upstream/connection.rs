@@ -40,15 +40,20 @@ pub(crate) struct Connection {
 pub(crate) struct Sender(Socket);
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, kept: Arc<Kept<Connection>>, heeds_status: bool) -> Connection {
-        let unanswered = Some(kept.unanswered());
+    /// A new one, for a request that is `unanswered`.
+    pub(crate) fn new(
+        socket: Socket,
+        kept: Arc<Kept<Connection>>,
+        unanswered: Unanswered<Connection>,
+        heeds_status: bool,
+    ) -> Connection {
         Connection {
             socket,
             decoder: Decoder::default(),
             input: Vec::new(),
             at: 0,
             kept,
-            unanswered,
+            unanswered: Some(unanswered),
             is_answered: false,
             is_over: false,
             heeds_status,

@@ -1,0 +1,3 @@
+<?php
+header('Content-Type: text/plain');
+echo 'the admin page of ', $_SERVER['SCRIPT_NAME'];
