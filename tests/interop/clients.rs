@@ -61,7 +61,7 @@ fn curl() {
 }
 
 /// `http.client` on one connection that is kept, and on others.
-const PYTHON: &str = r#"
+pub(crate) const PYTHON: &str = r#"
 import http.client, json, sys
 
 host = sys.argv[1]

@@ -16,6 +16,7 @@ mod process;
 mod proxied;
 mod rows;
 mod small;
+mod tls;
 mod uwsgi;
 
 #[test]

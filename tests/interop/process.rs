@@ -153,6 +153,16 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(rustix::process::kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
     fn failed(&self, what: &str) -> io::Error {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         io::Error::other(format!("{} {what}:\n{log}", self.log.display()))

@@ -13,12 +13,12 @@ use crate::host::{eventually, request, text};
 use crate::pair::probe;
 use crate::process::{Place, Process, find, free_port, output, skipped};
 
-const TIMEOUTS: &str = "timeout connect 10s\ntimeout client 60s\ntimeout server 60s";
+pub(crate) const TIMEOUTS: &str = "timeout connect 10s\ntimeout client 60s\ntimeout server 60s";
 
 /// Where nginx has its modules.
 const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-fn is_missing(test: &str, needed: &[&str]) -> bool {
+pub(crate) fn is_missing(test: &str, needed: &[&str]) -> bool {
     let missing = needed.iter().find(|needed| !Path::new(needed).exists() && find(needed).is_none());
     if let Some(missing) = missing {
         skipped(test, &format!("there is no {missing} here"));
@@ -36,7 +36,7 @@ fn start_probe(place: &Place, protocol: &str) -> io::Result<(Process, SocketAddr
 }
 
 /// Starts a proxy in front of the probe, at a port that may be taken just when it asks for it.
-fn start_proxy(start: impl Fn(SocketAddr) -> io::Result<Process>) -> (Process, SocketAddr) {
+pub(crate) fn start_proxy(start: impl Fn(SocketAddr) -> io::Result<Process>) -> (Process, SocketAddr) {
     let mut last = String::new();
     for _ in 0..5 {
         let address = free_port().unwrap();
@@ -49,13 +49,13 @@ fn start_proxy(start: impl Fn(SocketAddr) -> io::Result<Process>) -> (Process, S
     panic!("the proxy does not start: {last}");
 }
 
-fn haproxy(place: &Place, name: &str, configuration: &str) -> io::Result<Process> {
+pub(crate) fn haproxy(place: &Place, name: &str, configuration: &str) -> io::Result<Process> {
     let file = place.write(&format!("{name}.cfg"), configuration)?;
     Process::start(place, name, Command::new(find("haproxy").unwrap_or_default()).arg("-db").arg("-f").arg(file))
 }
 
 /// Asks as curl does from 127.0.0.2, with these arguments too; gives what curl says it connected from, and the answer.
-fn ask(address: SocketAddr, arguments: &[&str]) -> io::Result<(String, String)> {
+pub(crate) fn ask(address: SocketAddr, arguments: &[&str]) -> io::Result<(String, String)> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--max-time", "60", "--noproxy", "*", "--interface", "127.0.0.2"]);
     command.args(["--write-out", "\n%{local_ip} %{local_port}"]).args(arguments);
@@ -65,7 +65,7 @@ fn ask(address: SocketAddr, arguments: &[&str]) -> io::Result<(String, String)> 
     Ok((client.to_owned(), answer.to_owned()))
 }
 
-fn environ(answer: &str) -> Map<String, Value> {
+pub(crate) fn environ(answer: &str) -> Map<String, Value> {
     serde_json::from_str(answer).unwrap_or_else(|error| panic!("{error} in {answer}"))
 }
 

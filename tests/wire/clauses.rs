@@ -6,7 +6,7 @@ use std::path::Path;
 use wgi_conformance::clauses;
 
 /// Where the tests for a tag are.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 8] = [
     ("wire: http", &["tests/wire", "servers/http"]),
     ("wire: engine", &["tests/wire", "servers/engine"]),
     ("wire: fastcgi", &["servers/fastcgi", "servers/host"]),
@@ -14,6 +14,7 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("wire: scgi", &["servers/scgi"]),
     ("wire: uwsgi", &["servers/uwsgi"]),
     ("wire: host", &["servers/host", "tests/interop"]),
+    ("wire: tls", &["servers/tls"]),
 ];
 
 #[test]

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with, getsockname};
-use wgi::{App, Gateway};
+use wgi::{App, Gateway, Scheme};
 
 use crate::codec::{ConnectionInfo, Protocol};
 use crate::connection::Connection;
-use crate::layer::Layer;
+use crate::layer::{Awaited, Layer};
 use crate::listener::Listener;
 use crate::options::Options;
+use crate::sealed::Sealed;
 use crate::socket::Socket;
+use crate::transport::Transports;
 use crate::wire::Wire;
 
 /// What becomes of the connections of one listener.
@@ -71,13 +73,27 @@ impl Service {
         gateway.multithread = options.threads > 1;
         gateway.multiprocess = options.multiprocess;
         gateway.sends_files = true;
+        let transport = match listener.transports.as_deref().map(Transports::transport).transpose() {
+            Ok(transport) => transport,
+            Err(error) => {
+                tracing::error!("a connection was closed: {error}");
+                return Accepted::Turned;
+            }
+        };
+        if transport.is_some() {
+            gateway.url_scheme = Scheme::Https;
+            gateway.sends_files = false;
+        }
         let info = ConnectionInfo { peer, local, gateway };
         let mut wire = Wire::new(Socket::new(fd), self.protocol.codec(&info), options.clone());
-        if let Some(proxies) = &listener.proxies
-            && peer.map_or(listener.is_unix() && proxies.from.contains_unix(), |peer| proxies.from.contains(peer.ip()))
-        {
-            wire.layer = Some(Box::new(Layer::proxied(proxies.max_header, self.protocol.clone(), info)));
-        }
+        wire.layer = match (listener.awaits_header(peer), transport) {
+            (None, None) => None,
+            (None, Some(transport)) => Some(Box::new(Layer::Sealed(Sealed::new(transport)))),
+            (Some(max), transport) => {
+                let protocol = self.protocol.clone();
+                Some(Box::new(Layer::Awaited(Awaited { held: Vec::new(), max, protocol, info, transport })))
+            }
+        };
         Accepted::Connection(Box::new(Connection::new(wire, self.app.clone(), options.clone())))
     }
 }

@@ -306,6 +306,9 @@ impl Connection {
         turn.begin_exchange();
         self.is_used = true;
         let mut environ = environ.with_input(input);
+        if let Some(layer) = self.wire.as_ref().and_then(|wire| wire.layer.as_ref()) {
+            layer.describe(environ.vars_mut());
+        }
         for (name, value) in self.options.variables.iter() {
             environ.set_var(name, value);
         }
@@ -362,7 +365,7 @@ impl Connection {
         let due = exchange.reply.is_started() && !at_hand;
         if (due || wire.outbox.held() >= BATCH || exchange.file.is_some()) && !wire.outbox.is_empty() {
             turn.sent(wire.outbox.held());
-            match wire.outbox.flush(&wire.socket) {
+            match wire.flush() {
                 Ok(Flushed::All) if !turn.is_spent() => {}
                 Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
                 Ok(Flushed::Blocked) => return self.wait_for_reader(turn),
@@ -430,6 +433,7 @@ impl Connection {
             }
             Part::Cut => {
                 turn.tally.cut += 1;
+                wire.cut();
                 if wire.codec.cut_resets() {
                     wire.socket.reset_on_close();
                     // No lingering either: that would end the connection in good order first.
@@ -473,7 +477,7 @@ impl Connection {
     /// Sends all that is in the outbox; stops where that has to wait.
     fn send_all(&mut self, turn: &Turn<'_>) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
-        match wire.outbox.flush(&wire.socket) {
+        match wire.flush() {
             Ok(Flushed::All) => Flow::On,
             Ok(Flushed::Part) => Flow::Stop(Verdict::Again),
             Ok(Flushed::Blocked) => wait_to_send(wire, &self.options, turn.now),
@@ -495,7 +499,7 @@ impl Connection {
             return Flow::Stop(Verdict::Close);
         };
         exchange.send_errors(wire);
-        match wire.outbox.flush(&wire.socket) {
+        match wire.flush() {
             Ok(Flushed::All) => {}
             Ok(Flushed::Part) => return Flow::Stop(Verdict::Again),
             Ok(Flushed::Blocked) => return self.wait_for_reader(turn),
@@ -549,6 +553,9 @@ impl Connection {
     // The end of the connection.
 
     fn close(&mut self, turn: &mut Turn<'_>) -> Flow {
+        if let Some(wire) = self.wire.as_mut() {
+            wire.end();
+        }
         if let Flow::Stop(verdict) = self.send_all(turn) {
             return Flow::Stop(verdict);
         }
@@ -577,6 +584,9 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if let (Stage::Open, None, Some(wire)) = (self.stage, &self.exchange, self.wire.as_mut()) {
+            wire.take_leave();
+        }
         // The body first, as long as its input finds the wire; then the wire, with the socket.
         self.lend();
         self.exchange = None;

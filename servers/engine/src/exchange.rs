@@ -135,7 +135,7 @@ fn transmit(wire: &mut Wire, id: Id, part: Part, errors: Option<&Lines>, timeout
     }
     let gone = |_| disconnected("before the response was sent");
     loop {
-        match wire.outbox.flush(&wire.socket).map_err(gone)? {
+        match wire.flush().map_err(gone)? {
             Flushed::All => return Ok(()),
             Flushed::Part => {}
             Flushed::Blocked if wire.socket.wait_writable(timeout).map_err(gone)? => {}

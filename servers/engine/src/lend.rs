@@ -82,7 +82,7 @@ impl LentBody {
     fn try_fill(&self, wire: &mut Wire, buffer: &mut Vec<u8>) -> io::Result<Option<()>> {
         let filled = wire.read_body(self.id, buffer, Instant::now())?;
         if filled.is_none()
-            && let Flushed::Blocked = wire.outbox.flush(&wire.socket)?
+            && let Flushed::Blocked = wire.flush()?
             && !wire.socket.wait_writable(self.lent.options.write_timeout)?
         {
             return Err(too_slow("to read the response"));

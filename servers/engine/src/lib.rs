@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | a connection is accepted, and gets a slot | `listener.rs`, `acceptor.rs`, `slots.rs` |
 //! | an event gives it a turn, on the thread that leads its reactor | `reactor.rs`, `turn.rs` |
-//! | the header of a proxy in front is read, where one is awaited | `layer.rs`, `proxy.rs`, `peers.rs` |
+//! | what is below the codec is opened, where there is such: the header of a proxy, a transport | `layer.rs`, `proxy.rs`, `peers.rs`, `sealed.rs`, `transport.rs` |
 //! | bytes are read and decoded, a body is collected or lent | `connection.rs`, `wire.rs`, `inbox.rs`, `lend.rs` |
 //! | the application is called there and then, and its reply encoded and sent | `exchange.rs`, `outbox.rs` |
 //! | should it be slow, another thread leads meanwhile | `monitor.rs`, `pool.rs` |
@@ -32,8 +32,10 @@ mod peers;
 mod pool;
 pub mod proxy;
 mod reactor;
+mod sealed;
 mod slots;
 mod socket;
+mod transport;
 mod turn;
 mod wire;
 
@@ -43,3 +45,4 @@ pub use listener::{Address, BindOptions, Listener};
 pub use options::Options;
 pub use peers::Peers;
 pub use proxy::ProxyProtocol;
+pub use transport::{NotOpened, Transport, Transports};

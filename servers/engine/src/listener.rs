@@ -12,13 +12,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::ProxyProtocol;
+use crate::{ProxyProtocol, Transports};
 
 /// An address to listen at: `HOST:PORT`, `[V6]:PORT`, `:PORT` (every interface) or `unix:PATH`.
 ///
@@ -55,12 +56,12 @@ pub struct BindOptions {
 }
 
 /// A listening socket. Dropping it closes the socket, and removes the socket file that it made.
-#[derive(Debug)]
 pub struct Listener {
     pub(crate) socket: OwnedFd,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) allowed: Option<Vec<IpAddr>>,
-    pub(crate) proxies: Option<ProxyProtocol>,
+    pub(crate) transports: Option<Arc<dyn Transports>>,
+    proxies: Option<ProxyProtocol>,
     address: Address,
     /// The file that goes with the socket; none for one that was inherited, which belongs to who made it.
     _file: Option<SocketFile>,
@@ -146,9 +147,23 @@ impl Listener {
         self
     }
 
-    /// Whether it is a Unix socket.
-    pub(crate) fn is_unix(&self) -> bool {
-        self.local.is_none()
+    /// Puts a transport around what is said on each connection, as TLS. The scheme of its requests is `https` then.
+    ///
+    /// A proxy's header comes in front of it.
+    pub fn over(mut self, transports: Arc<dyn Transports>) -> Listener {
+        self.transports = Some(transports);
+        self
+    }
+
+    /// Whether a connection of this peer begins with the header of a proxy, and how long that may be.
+    pub(crate) fn awaits_header(&self, peer: Option<SocketAddr>) -> Option<usize> {
+        let proxies = self.proxies.as_ref()?;
+        let is_named = match peer {
+            Some(peer) => proxies.from.contains(peer.ip()),
+            // A peer without an address over TCP was gone before it could be asked for.
+            None => self.local.is_none() && proxies.from.contains_unix(),
+        };
+        is_named.then_some(proxies.max_header)
     }
 
     /// Where it listens: with the host as it was asked for and the port that the system chose.
@@ -173,7 +188,23 @@ impl Listener {
             },
             None => Address::Unix(bound.as_pathname().unwrap_or(Path::new("")).to_owned()),
         };
-        Ok(Listener { socket: socket.into(), local, allowed: None, proxies: None, address, _file: file })
+        Ok(Listener {
+            socket: socket.into(),
+            local,
+            allowed: None,
+            proxies: None,
+            transports: None,
+            address,
+            _file: file,
+        })
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Listener { socket, address, proxies, .. } = self;
+        let mut debug = f.debug_struct("Listener");
+        debug.field("socket", socket).field("address", address).field("proxies", proxies).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
@@ -67,6 +68,41 @@ impl Outbox {
         *self.blocked.get_or_insert(now)
     }
 
+    /// The peer has read something.
+    pub(crate) fn unblock(&mut self) {
+        self.blocked = None;
+    }
+
+    /// Lets `take` have what is to be sent next, about `most` bytes of it; gives how many it had.
+    ///
+    /// # Errors
+    /// Those of `take`; when a file cannot be read, or is shorter than it was.
+    pub(crate) fn with_front(&self, most: usize, take: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<usize> {
+        let front = match self.pieces.front() {
+            None => &self.tail[self.sent..],
+            Some(Piece::Bytes(bytes)) => bytes,
+            Some(Piece::File(_)) => &[],
+        };
+        // Pieces that are small go out together.
+        if front.len() >= most || self.pieces.is_empty() {
+            let front = &front[..front.len().min(most)];
+            return take(front).map(|()| front.len());
+        }
+        let mut gathered = Vec::new();
+        for piece in &self.pieces {
+            let room = most - gathered.len();
+            match piece {
+                Piece::Bytes(bytes) => gathered.extend_from_slice(&bytes[..bytes.len().min(room)]),
+                Piece::File(file) => read_file(file, room, &mut gathered)?,
+            }
+            if gathered.len() >= most {
+                break;
+            }
+        }
+        gathered.extend_from_slice(&self.tail[..self.tail.len().min(most - gathered.len())]);
+        take(&gathered).map(|()| gathered.len())
+    }
+
     /// Takes a worker's buffer to write into, unless something is written in one of its own.
     pub(crate) fn borrow(&mut self, spare: &mut Vec<u8>) {
         if self.is_empty() {
@@ -77,7 +113,9 @@ impl Outbox {
     /// Gives the worker a buffer back, and keeps none, once all is sent.
     pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.is_empty() {
-            let Outbox { tail, .. } = mem::take(self);
+            // A transport below may still have something to send that the peer does not read.
+            let Outbox { tail, blocked, .. } = mem::take(self);
+            self.blocked = blocked;
             if tail.capacity() > spare.capacity() {
                 *spare = tail;
             }
@@ -164,13 +202,19 @@ impl Outbox {
         socket.write_all_of(&slices[..count])
     }
 
-    fn advance(&mut self, mut sent: usize) {
-        while let Some(Piece::Bytes(bytes)) = self.pieces.front_mut() {
-            if sent < bytes.len() {
-                bytes.advance(sent);
-                return;
+    /// Takes away what was sent.
+    pub(crate) fn advance(&mut self, mut sent: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            match piece {
+                Piece::Bytes(bytes) if sent < bytes.len() => return bytes.advance(sent),
+                Piece::Bytes(bytes) => sent -= bytes.len(),
+                Piece::File(file) if (sent as u64) < file.length => {
+                    file.offset += sent as u64;
+                    file.length -= sent as u64;
+                    return;
+                }
+                Piece::File(file) => sent -= file.length as usize,
             }
-            sent -= bytes.len();
             self.pieces.pop_front();
         }
         self.sent += sent;
@@ -200,4 +244,12 @@ fn send_file(socket: &Socket, file: &mut FileRange) -> io::Result<Tried<u64>> {
         }
         sent => sent,
     }
+}
+
+/// Reads up to `most` bytes of a part of a file, behind what is in the buffer.
+fn read_file(file: &FileRange, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let length = file.length.min(most as u64) as usize;
+    let start = buffer.len();
+    buffer.resize(start + length, 0);
+    file.file.read_exact_at(&mut buffer[start..], file.offset)
 }

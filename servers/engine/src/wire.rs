@@ -160,7 +160,13 @@ impl Wire {
     pub(crate) fn read_socket(&mut self) -> Step {
         let room = self.inbox.room();
         let space = room.capacity() - room.len();
-        match self.socket.read(room) {
+        let read = self.socket.read(room);
+        self.note_read(read, space)
+    }
+
+    /// Notes what came of a read for which there was so much space.
+    pub(crate) fn note_read(&mut self, read: io::Result<Tried<usize>>, space: usize) -> Step {
+        match read {
             Ok(Tried::Done(0)) => self.ended = true,
             // A read that comes up short has emptied the socket: the next bytes raise a new event.
             Ok(Tried::Done(length)) => self.readable = length == space || self.ends,
@@ -176,13 +182,6 @@ impl Wire {
     /// Whether the connection is between requests, and nothing of another one has come.
     pub(crate) fn is_idle(&self) -> bool {
         self.codec.is_idle() && self.inbox.is_empty() && self.layer.as_ref().is_none_or(|layer| layer.is_idle())
-    }
-
-    /// Writes the answer to what was malformed or too slow, as far as the codec could be understood.
-    pub(crate) fn refuse(&mut self, error: &Error) {
-        if self.layer.is_none() {
-            self.codec.refuse(error, &mut self.outbox.tail);
-        }
     }
 
     fn begin(&mut self, id: Id, request: Request, now: Instant) {

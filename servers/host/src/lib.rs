@@ -10,6 +10,7 @@
 //! | what is to be done: [`Plan`], [`Settings`] | `plan.rs`, `settings.rs` |
 //! | listeners, protocols and an engine | `serve.rs` |
 //! | what the service manager is told | `notify.rs` |
+//! | certificates, read anew when they change | `tls.rs` |
 //!
 //! A CGI program comes no further than the first line of [`Host::run`]: its start is part of every request.
 
@@ -28,10 +29,12 @@ mod plan;
 mod serve;
 mod settings;
 mod started;
+#[cfg(feature = "tls")]
+mod tls;
 mod values;
 
 pub use plan::{Plan, Usage};
-pub use settings::{Listen, Place, Protocol, Settings};
+pub use settings::{Listen, Place, Protocol, Settings, TlsFiles};
 pub use started::Started;
 
 /// The exit status of a server that was stopped, and of a CGI program whose response was whole.

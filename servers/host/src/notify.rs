@@ -9,6 +9,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ impl Notifier {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(crate) fn watch(self, engine: Handle) -> io::Result<JoinHandle<()>> {
+    pub(crate) fn watch(self: Arc<Notifier>, engine: Handle) -> io::Result<JoinHandle<()>> {
         let pause = self.watchdog.map_or(LONG, |watchdog| (watchdog / LOOKS).max(LEAST));
         thread::Builder::new().name("wgi-notify".into()).stack_size(64 * 1024).spawn(move || {
             while !engine.await_stop(pause) {
@@ -79,6 +80,17 @@ impl Notifier {
             }
             self.send(&format!("STOPPING=1\n{}", status_line("stopping, when requests in flight are finished")));
         })
+    }
+
+    /// Says that files are read anew, and then that this is over: what systemd waits for where it asked for it
+    /// (`Type=notify-reload`).
+    #[cfg(feature = "tls")]
+    pub(crate) fn while_reloading(&self, reload: impl FnOnce()) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
+        reload();
+        self.send("READY=1\n");
     }
 
     fn send(&self, message: &str) {

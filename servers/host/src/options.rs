@@ -81,6 +81,65 @@ pub(crate) const OPTIONS: &[Opt] = &[
         times: Times::Each,
         set: |settings, value| listen(settings, Protocol::Http, value),
     },
+    #[cfg(feature = "tls")]
+    Opt {
+        name: "https",
+        value: Some("ADDRESS"),
+        group: Group::Listening,
+        default: "",
+        help: "listen for HTTP within TLS",
+        times: Times::Each,
+        set: |settings, value| listen(settings, Protocol::Https, value),
+    },
+    #[cfg(feature = "tls")]
+    Opt {
+        name: "tls-certificate",
+        value: Some("FILE"),
+        group: Group::Listening,
+        default: "",
+        help: "HTTPS: the certificate and what leads to its authority (PEM)",
+        times: Times::Once,
+        set: |settings, value| {
+            settings.tls.certificate = Some(value.into());
+            Ok(())
+        },
+    },
+    #[cfg(feature = "tls")]
+    Opt {
+        name: "tls-key",
+        value: Some("FILE"),
+        group: Group::Listening,
+        default: "",
+        help: "HTTPS: its key (PEM); by default in the same file",
+        times: Times::Once,
+        set: |settings, value| {
+            settings.tls.key = Some(value.into());
+            Ok(())
+        },
+    },
+    #[cfg(feature = "tls")]
+    Opt {
+        name: "tls-client-ca",
+        value: Some("FILE"),
+        group: Group::Listening,
+        default: "",
+        help: "HTTPS: ask clients for a certificate of these authorities",
+        times: Times::Once,
+        set: |settings, value| {
+            settings.tls.client_ca = Some(value.into());
+            Ok(())
+        },
+    },
+    #[cfg(feature = "tls")]
+    Opt {
+        name: "tls-client-required",
+        value: None,
+        group: Group::Listening,
+        default: "",
+        help: "HTTPS: turn away clients that have none",
+        times: Times::Once,
+        set: set!(flag, tls.client_required),
+    },
     Opt {
         name: "fastcgi",
         value: Some("ADDRESS"),

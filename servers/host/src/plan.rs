@@ -73,6 +73,7 @@ impl Plan {
         if settings.listeners.is_empty() {
             settings.listeners.push(Listen { protocol: Protocol::Http, at: Place::Address(by_default(started)?) });
         }
+        check_tls(&settings)?;
         Ok(Plan::Serve(Box::new(settings)))
     }
 
@@ -88,6 +89,22 @@ impl Plan {
         }
         Ok(Some(settings))
     }
+}
+
+/// HTTPS is nothing without a certificate, and asks for one of the client only by naming who gives them out.
+fn check_tls(settings: &Settings) -> Result<(), Usage> {
+    let is_https = settings.listeners.iter().any(|listen| listen.protocol == Protocol::Https);
+    if is_https && settings.tls.certificate.is_none() {
+        return Err(Usage::new(
+            "HTTPS takes a certificate; name its file with --tls-certificate, and its key's with --tls-key",
+        ));
+    }
+    if settings.tls.client_required && settings.tls.client_ca.is_none() {
+        return Err(Usage::new(
+            "--tls-client-required takes --tls-client-ca, the authorities whose certificates count",
+        ));
+    }
+    Ok(())
 }
 
 enum Arguments {
@@ -131,6 +148,9 @@ fn misused(error: lexopt::Error) -> Usage {
 }
 
 fn unknown(name: &str) -> Usage {
+    if !cfg!(feature = "tls") && (name == "https" || name.starts_with("tls-")) {
+        return Usage(format!("--{name}: this program was built without TLS, the feature `tls` of wgi-host"));
+    }
     let names = OPTIONS.iter().map(|option| option.name).chain(["help", "version"]);
     // One that begins like it, or else one that is a slip of the finger away.
     let nearest = names

@@ -13,6 +13,8 @@ use wgi::App;
 use wgi_ajp::Ajp;
 use wgi_engine::{Address, Engine, Listener, ProxyProtocol};
 
+#[cfg(feature = "tls")]
+use crate::tls::Certificates;
 use crate::{Listen, Place, Protocol, Settings, Started};
 
 /// Serves until it is stopped by a signal.
@@ -26,6 +28,8 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
     let mut inherited = started.inherited.unwrap_or_else(ListenFd::empty);
     let mut engine = Engine::new(settings.engine.clone());
     let mut told = Vec::new();
+    #[cfg(feature = "tls")]
+    let mut certificates = None;
     for Listen { protocol, at } in &settings.listeners {
         let mut listener = match at {
             Place::Address(address) => Listener::bind_with(address, &settings.bind)?,
@@ -47,6 +51,18 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
         }
         match protocol {
             Protocol::Http => engine.listen(listener, settings.http.clone(), app.clone()),
+            #[cfg(feature = "tls")]
+            Protocol::Https => {
+                let certificates = match &mut certificates {
+                    Some(certificates) => certificates,
+                    none => none.insert(Certificates::new(&settings.tls)?),
+                };
+                engine.listen(listener.over(certificates.tls()), settings.http.clone(), app.clone());
+            }
+            #[cfg(not(feature = "tls"))]
+            Protocol::Https => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "this program was built without TLS"));
+            }
             Protocol::FastCgi => engine.listen(listener, settings.fastcgi.clone(), app.clone()),
             Protocol::Scgi => engine.listen(listener, settings.scgi.clone(), app.clone()),
             Protocol::Uwsgi => engine.listen(listener, settings.uwsgi.clone(), app.clone()),
@@ -59,12 +75,17 @@ pub(crate) fn serve(app: Arc<dyn App>, settings: Settings, started: Started) -> 
             }
         }
     }
+    let notifier = started.notifier.map(Arc::new);
     engine.stop_on_signals()?;
+    #[cfg(feature = "tls")]
+    if let Some(certificates) = certificates {
+        certificates.keep_fresh(notifier.clone())?;
+    }
     // Only now: who reads this may connect, and may stop the server by a signal.
     for line in &told {
         let _ = writeln!(io::stderr(), "{line}");
     }
-    let Some(notifier) = started.notifier else { return engine.run() };
+    let Some(notifier) = notifier else { return engine.run() };
     notifier.ready(&told);
     let handle = engine.handle();
     let watching = notifier.watch(handle.clone())?;
@@ -91,7 +112,7 @@ fn ajp_with_secret(settings: &Settings) -> io::Result<Ajp> {
 
 /// Where to find a listener, so that a terminal makes it something to click on.
 fn url(protocol: Protocol, address: &Address) -> String {
-    let slash = if protocol == Protocol::Http { "/" } else { "" };
+    let slash = if matches!(protocol, Protocol::Http | Protocol::Https) { "/" } else { "" };
     match address {
         Address::Unix(path) => format!("unix:{} ({})", path.display(), protocol.name()),
         // No browser goes to `http://[::]/`.
@@ -180,6 +201,7 @@ mod tests {
             (Protocol::Http, "0.0.0.0:80", "http://localhost:80/ (every interface)"),
             (Protocol::Http, "[::]:80", "http://localhost:80/ (every interface)"),
             (Protocol::Http, "unix:/run/app.sock", "unix:/run/app.sock (http)"),
+            (Protocol::Https, ":443", "https://localhost:443/ (every interface)"),
             (Protocol::FastCgi, "127.0.0.1:9000", "fastcgi://127.0.0.1:9000"),
             (Protocol::FastCgi, "unix:/run/app.sock", "unix:/run/app.sock (fastcgi)"),
             (Protocol::Scgi, "127.0.0.1:4000", "scgi://127.0.0.1:4000"),

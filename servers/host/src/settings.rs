@@ -23,6 +23,8 @@ pub struct Settings {
     pub engine: Options,
     /// The limits of HTTP.
     pub http: Http,
+    /// Where the certificate of HTTPS is.
+    pub tls: TlsFiles,
     /// The limits of FastCGI, and where the application is mounted.
     pub fastcgi: FastCgi,
     /// The limit of SCGI, and where the application is mounted.
@@ -43,6 +45,20 @@ pub struct Settings {
     pub lint: bool,
     /// How much is logged.
     pub log: LevelFilter,
+}
+
+/// Files of PEM for HTTPS. They are read when the server starts, when they change, and on SIGHUP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// The certificate, and those that lead to its authority behind it.
+    pub certificate: Option<PathBuf>,
+    /// Its key; where there is none, it stands in the file of the certificate.
+    pub key: Option<PathBuf>,
+    /// The authorities of clients; where there is none, clients are asked for no certificate.
+    pub client_ca: Option<PathBuf>,
+    /// A client without a certificate is turned away.
+    pub client_required: bool,
 }
 
 /// One place to listen at.
@@ -71,6 +87,8 @@ pub enum Place {
 pub enum Protocol {
     /// HTTP/1.1 and HTTP/1.0.
     Http,
+    /// HTTP within TLS; only in a program that was built with the feature `tls`.
+    Https,
     /// FastCGI 1.0.
     FastCgi,
     /// SCGI.
@@ -82,13 +100,22 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Every protocol.
-    pub const ALL: [Protocol; 5] = [Protocol::Http, Protocol::FastCgi, Protocol::Scgi, Protocol::Uwsgi, Protocol::Ajp];
+    /// Every protocol that this program was built with.
+    pub const ALL: &[Protocol] = &[
+        Protocol::Http,
+        #[cfg(feature = "tls")]
+        Protocol::Https,
+        Protocol::FastCgi,
+        Protocol::Scgi,
+        Protocol::Uwsgi,
+        Protocol::Ajp,
+    ];
 
     /// Its name in options, in `LISTEN_FDNAMES` and as a URL's scheme.
     pub const fn name(self) -> &'static str {
         match self {
             Protocol::Http => "http",
+            Protocol::Https => "https",
             Protocol::FastCgi => "fastcgi",
             Protocol::Scgi => "scgi",
             Protocol::Uwsgi => "uwsgi",
@@ -108,7 +135,7 @@ impl Protocol {
     /// ```
     pub fn of_socket(name: &str) -> Option<Protocol> {
         let name = leading_word(name);
-        Protocol::ALL.into_iter().find(|protocol| protocol.name() == name)
+        Protocol::ALL.iter().copied().find(|protocol| protocol.name() == name)
     }
 }
 
@@ -119,6 +146,7 @@ impl Default for Settings {
             bind: BindOptions::default(),
             engine: Options::default(),
             http: Http::default(),
+            tls: TlsFiles::default(),
             fastcgi: FastCgi::default(),
             scgi: Scgi::default(),
             uwsgi: Uwsgi::default(),

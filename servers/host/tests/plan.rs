@@ -189,6 +189,35 @@ fn ajp_is_set() {
     assert_eq!(format!("{:?}", settings.ajp), format!("{:?}", Ajp::new().packet_size(9000).max_fields(7)));
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn https_takes_a_certificate() {
+    let args = ["--https", ":443", "--tls-certificate", "/a.pem", "--tls-key=/k.pem", "--tls-client-ca", "/ca.pem"];
+    let settings = serve(&[&args[..], &["--tls-client-required"]].concat(), &[]);
+    assert_eq!(settings.listeners, [at(Protocol::Https, ":443")]);
+    let path = |path: &str| Some(std::path::PathBuf::from(path));
+    assert_eq!(
+        [settings.tls.certificate, settings.tls.key, settings.tls.client_ca],
+        [path("/a.pem"), path("/k.pem"), path("/ca.pem")]
+    );
+    assert!(settings.tls.client_required);
+    let mut started = started(&[], &[("LISTEN_FDNAMES", "https-public"), ("WGI_TLS_CERTIFICATE", "/a.pem")]);
+    started.sockets = 1;
+    let listen = Listen { protocol: Protocol::Https, at: Place::Socket(0) };
+    assert_eq!(self::settings(&started).listeners, [listen]);
+    assert!(refused(&["--https", ":443"], &[]).starts_with("HTTPS takes a certificate"));
+    assert!(refused(&["--tls-client-required"], &[]).contains("takes --tls-client-ca"));
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_its_options_are_told_why() {
+    for option in ["--https", "--tls-key"] {
+        let expected = format!("{option}: this program was built without TLS, the feature `tls` of wgi-host");
+        assert_eq!(refused(&[option, "x"], &[]), expected);
+    }
+}
+
 #[test]
 fn variables_are_added_to_the_environ() {
     let settings = serve(&["--environ", "DB=/srv/a=b", "--environ", "EMPTY=", "--environ=DB=/srv/c"], &[]);

@@ -1,0 +1,6 @@
+//! TLS over real sockets, with certificates that are made on the spot and clients of rustls.
+
+mod common;
+mod files;
+mod promises;
+mod serve;
