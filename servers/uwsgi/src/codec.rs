@@ -51,8 +51,8 @@ impl UwsgiCodec {
         let Normal { vars, scheme, content_length } = normalise(vars, self.settings.mount.as_ref())?;
         let body = match content_length {
             Some(length) if length > 0 => RequestBody::Length(length),
-            // uWSGI's own HTTP router passes a chunked body on as it came, or not at all; the end of the connection, which
-            // it leaves open for the response, is no end of it either.
+            // uWSGI's own HTTP router passes a chunked body on as it came, or not at all, and leaves the connection open
+            // for the response: nothing that this protocol knows tells where the body ends.
             None if is_chunked => {
                 let reason = "the request's body comes without its length, which uwsgi has no other way to tell";
                 return Err(Error::refused(StatusCode::LENGTH_REQUIRED, reason));
