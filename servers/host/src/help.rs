@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::OwnOption;
 use crate::options::{Group, OPTIONS, Opt, Times};
 
 /// The column at which what an option does starts.
@@ -19,7 +20,7 @@ impl Group {
 }
 
 /// The help of a program.
-pub(crate) fn text(name: &str, about: Option<&str>) -> String {
+pub(crate) fn text(name: &str, about: Option<&str>, own: &[OwnOption]) -> String {
     let mut text = String::new();
     if let Some(about) = about {
         let _ = writeln!(text, "{about}\n");
@@ -33,6 +34,12 @@ pub(crate) fn text(name: &str, about: Option<&str>) -> String {
          listening socket as descriptor 0 (FastCGI), or by systemd with sockets, it serves\n\
          those.\n"
     );
+    if !own.is_empty() {
+        let _ = write!(text, "\nWhat it does:\n");
+        for option in own {
+            row(&mut text, option.name, option.value, option.help);
+        }
+    }
     for group in Group::ALL {
         let _ = write!(text, "\n{}:\n", group.heading());
         for option in OPTIONS.iter().filter(|option| option.group == group) {
@@ -51,8 +58,19 @@ pub(crate) fn text(name: &str, about: Option<&str>) -> String {
         "\nEvery option but --environ can be set by an environment variable too: --max-body by\n\
          WGI_MAX_BODY. A flag is 1 or 0 there, and several addresses have commas between\n\
          them. What stands on the command line counts. A CGI program has only WGI_MAX_BODY\n\
-         and WGI_LINT.\n\
-         \n\
+         and WGI_LINT.\n"
+    );
+    if let Some(option) = own.first() {
+        let _ = write!(
+            text,
+            "What it does is also set by variables, as --{} by {}, with blanks between several values.\n",
+            option.name,
+            option.variable(name),
+        );
+    }
+    let _ = write!(
+        text,
+        "\n\
          Examples:\n  \
            {name} --http :8080 --threads 64\n  \
            {name} --fastcgi unix:/run/{name}.sock --socket-mode 660\n  \
@@ -62,10 +80,6 @@ pub(crate) fn text(name: &str, about: Option<&str>) -> String {
 }
 
 fn line(text: &mut String, option: &Opt) {
-    let mut left = format!("--{}", option.name);
-    if let Some(value) = option.value {
-        let _ = write!(left, " {value}");
-    }
     let mut right = option.help.to_owned();
     if option.times != Times::Once {
         right.push_str(" (repeatable)");
@@ -73,5 +87,17 @@ fn line(text: &mut String, option: &Opt) {
     if !option.default.is_empty() {
         let _ = write!(right, " [{}]", option.default);
     }
-    let _ = writeln!(text, "  {left:<width$}{right}", width = COLUMN - 2);
+    row(text, option.name, option.value, &right);
+}
+
+/// One option; what it does may have several lines.
+fn row(text: &mut String, name: &str, value: Option<&str>, help: &str) {
+    let mut left = format!("--{name}");
+    if let Some(value) = value {
+        let _ = write!(left, " {value}");
+    }
+    for line in help.lines() {
+        let _ = writeln!(text, "  {left:<width$}{line}", width = COLUMN - 2);
+        left.clear();
+    }
 }

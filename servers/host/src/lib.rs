@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | what the process was started with: [`Started`] | `started.rs` |
 //! | the options, their variables and their help, as one table | `options.rs`, `values.rs`, `help.rs` |
+//! | options that a program has of its own | `own.rs` |
 //! | what is to be done: [`Plan`], [`Settings`] | `plan.rs`, `settings.rs` |
 //! | listeners, protocols and an engine | `serve.rs` |
 //! | what the service manager is told | `notify.rs` |
@@ -19,12 +20,13 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
-use wgi::App;
+use wgi::{App, Environ, Error, StartResponse};
 use wgi_middleware::Lint;
 
 mod help;
 mod notify;
 mod options;
+mod own;
 mod plan;
 mod serve;
 mod settings;
@@ -33,6 +35,7 @@ mod started;
 mod tls;
 mod values;
 
+pub use own::{Given, OwnOption};
 pub use plan::{Plan, Usage};
 pub use settings::{Listen, Place, Protocol, Settings, TlsFiles};
 pub use started::Started;
@@ -76,16 +79,46 @@ pub fn run(app: impl App + 'static) -> ! {
 ///     .run()
 /// ```
 pub struct Host<A> {
-    app: A,
+    make: Make<A>,
+    own: Vec<OwnOption>,
     name: Option<String>,
     version: Option<String>,
     about: Option<String>,
 }
 
+/// Makes the application, of what was given of its own options.
+type Make<A> = Box<dyn FnOnce(&Given) -> Result<A, String>>;
+
 impl<A: App + 'static> Host<A> {
     /// Hosts `app` under the name that the program was called by.
     pub fn new(app: A) -> Host<A> {
-        Host { app, name: None, version: None, about: None }
+        Host::configured(|_| Ok::<A, String>(app))
+    }
+
+    /// Hosts the application that `make` makes of what was given of the program's own options ([`option`](Host::option),
+    /// [`flag`](Host::flag)).
+    ///
+    /// It is called once, when it is clear that there is something to host. An error is told like that of any wrong
+    /// option, and the exit status is 2; a CGI program answers 500.
+    pub fn configured<E: std::fmt::Display>(make: impl FnOnce(&Given) -> Result<A, E> + 'static) -> Host<A> {
+        let make = Box::new(|given: &Given| make(given).map_err(|error| error.to_string()));
+        Host { make, own: Vec::new(), name: None, version: None, about: None }
+    }
+
+    /// Adds an option of the program's own, that takes a value: its name without the dashes, what its value is called in
+    /// the help, and what it does. A name that the launcher has is the launcher's.
+    ///
+    /// It may be given any number of times, and by an environment variable of the program's name and its own:
+    /// `GATEWAY_MOUNT`, where several values have blanks between them.
+    pub fn option(mut self, name: &'static str, value: &'static str, help: &'static str) -> Host<A> {
+        self.own.push(OwnOption { name, value: Some(value), help });
+        self
+    }
+
+    /// Adds an option of the program's own that takes no value.
+    pub fn flag(mut self, name: &'static str, help: &'static str) -> Host<A> {
+        self.own.push(OwnOption { name, value: None, help });
+        self
     }
 
     /// The program's name, for messages, `--help` and `--version`.
@@ -118,7 +151,7 @@ impl<A: App + 'static> Host<A> {
     /// Hosts the application as a process that was started that way, until it is stopped. Gives the exit status.
     pub fn start(self, started: Result<Started, Usage>) -> i32 {
         let name = self.program_name(started.as_ref().ok());
-        let plan = started.and_then(|started| Plan::of(&started).map(|plan| (plan, started)));
+        let plan = started.and_then(|started| Plan::with_own(&started, &self.own, &name).map(|plan| (plan, started)));
         let (plan, started) = match plan {
             Ok(planned) => planned,
             Err(usage) => {
@@ -128,7 +161,7 @@ impl<A: App + 'static> Host<A> {
         };
         let served = match plan {
             Plan::Help => {
-                show(&help::text(&name, self.about.as_deref()));
+                show(&help::text(&name, self.about.as_deref(), &self.own));
                 return SERVED;
             }
             Plan::Version => {
@@ -137,8 +170,14 @@ impl<A: App + 'static> Host<A> {
                 return SERVED;
             }
             Plan::Cgi => return self.answer_cgi(),
-            Plan::Serve(settings) if settings.lint => serve::serve(Arc::new(Lint::new(self.app)), *settings, started),
-            Plan::Serve(settings) => serve::serve(Arc::new(self.app), *settings, started),
+            Plan::Serve(settings) => match (self.make)(&settings.own) {
+                Ok(app) if settings.lint => serve::serve(Arc::new(Lint::new(app)), *settings, started),
+                Ok(app) => serve::serve(Arc::new(app), *settings, started),
+                Err(wrong) => {
+                    complain(&name, &format!("{wrong}\nTry `{name} --help`."));
+                    return MISUSED;
+                }
+            },
         };
         match served {
             Ok(()) => SERVED,
@@ -160,9 +199,20 @@ impl<A: App + 'static> Host<A> {
             }
             Err(usage) => complain(&self.program_name(None), &usage.to_string()),
         }
-        let code = match lint {
-            true => wgi_cgi::run_with(Lint::new(self.app), &options),
-            false => wgi_cgi::run_with(self.app, &options),
+        let mut given = Given::default();
+        if !self.own.is_empty() {
+            let started = Started { vars: std::env::vars_os().collect(), ..Started::default() };
+            given.add_variables(&self.own, &started, &self.program_name(None));
+        }
+        let name = self.program_name(None);
+        let code = match (self.make)(&given) {
+            Ok(app) if lint => wgi_cgi::run_with(Lint::new(app), &options),
+            Ok(app) => wgi_cgi::run_with(app, &options),
+            Err(wrong) => {
+                complain(&name, &wrong);
+                let refuse = |_: Environ, _: &mut dyn StartResponse| Err(Error::new("the program is not configured"));
+                wgi_cgi::run_with(refuse, &options)
+            }
         };
         if code == ExitCode::SUCCESS { SERVED } else { FAILED }
     }

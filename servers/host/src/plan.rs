@@ -10,8 +10,9 @@ use lexopt::Arg;
 use wgi_engine::Address;
 
 use crate::options::{OPTIONS, Opt, Times};
+use crate::own;
 use crate::settings::leading_word;
-use crate::{Listen, Place, Protocol, Settings, Started};
+use crate::{Given, Listen, OwnOption, Place, Protocol, Settings, Started};
 
 /// Names of sockets that mean a protocol, whether or not this crate speaks it: to a front-end of one of these, HTTP
 /// would be no answer.
@@ -58,16 +59,26 @@ impl Plan {
     /// # Errors
     /// When an option, or a variable that stands for one, is wrong.
     pub fn of(started: &Started) -> Result<Plan, Usage> {
+        Plan::with_own(started, &[], "wgi")
+    }
+
+    /// As [`of`](Plan::of), for a program of that name with options of its own. What was given of these is in
+    /// [`Settings::own`].
+    ///
+    /// # Errors
+    /// As [`of`](Plan::of).
+    pub fn with_own(started: &Started, own: &[OwnOption], program: &str) -> Result<Plan, Usage> {
         // RFC 3875 §4.4: a query without `=` comes as a command line that the client wrote.
         if started.var("GATEWAY_INTERFACE").is_some_and(|version| version.as_encoded_bytes().starts_with(b"CGI/")) {
             return Ok(Plan::Cgi);
         }
-        let given = match arguments(started.args.clone())? {
+        let mut settings = Settings::default();
+        let given = match arguments(started.args.clone(), own, &mut settings.own)? {
             Arguments::Help => return Ok(Plan::Help),
             Arguments::Version => return Ok(Plan::Version),
             Arguments::Options(given) => given,
         };
-        let mut settings = Settings::default();
+        settings.own.add_variables(own, started, program);
         add_inherited(&mut settings, started)?;
         apply(&mut settings, &given, |name| started.var(name).map(OsStr::to_owned))?;
         if settings.listeners.is_empty() {
@@ -114,10 +125,10 @@ enum Arguments {
 }
 
 /// Reads a command line.
-fn arguments(args: Vec<OsString>) -> Result<Arguments, Usage> {
+fn arguments(args: Vec<OsString>, own: &[OwnOption], given_own: &mut Given) -> Result<Arguments, Usage> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut given = Vec::new();
-    while let Some(arg) = parser.next().map_err(misused)? {
+    while let Some(arg) = parser.next().map_err(|error| misused(error, own))? {
         let name = match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Arguments::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Arguments::Version),
@@ -125,21 +136,29 @@ fn arguments(args: Vec<OsString>) -> Result<Arguments, Usage> {
             Arg::Short(char) => return Err(Usage(format!("unknown option -{char}"))),
             Arg::Value(value) => return Err(stray(&value)),
         };
-        let Some(option) = Opt::named(name) else { return Err(unknown(name)) };
-        let value = match option.value {
-            Some(_) => parser.value().map_err(misused)?,
-            None => "1".into(),
-        };
-        given.push((option, value));
+        match (Opt::named(name), own::named(own, name)) {
+            (Some(option), _) => given.push((option, value(&mut parser, option.value, own)?)),
+            (None, Some(option)) => given_own.push(option.name, value(&mut parser, option.value, own)?),
+            (None, None) => return Err(unknown(name, own)),
+        }
     }
     Ok(Arguments::Options(given))
 }
 
-fn misused(error: lexopt::Error) -> Usage {
+/// The value of the option that was read last.
+fn value(parser: &mut lexopt::Parser, wanted: Option<&str>, own: &[OwnOption]) -> Result<OsString, Usage> {
+    match wanted {
+        Some(_) => parser.value().map_err(|error| misused(error, own)),
+        None => Ok("1".into()),
+    }
+}
+
+fn misused(error: lexopt::Error, own: &[OwnOption]) -> Usage {
     match error {
         lexopt::Error::MissingValue { option: Some(option) } => {
-            let named = option.strip_prefix("--").and_then(Opt::named);
-            let value = named.and_then(|option| option.value).unwrap_or("a value");
+            let name = option.trim_start_matches('-');
+            let of_launcher = Opt::named(name).and_then(|option| option.value);
+            let value = of_launcher.or(own::named(own, name).and_then(|option| option.value)).unwrap_or("a value");
             Usage(format!("{option} wants {value}"))
         }
         lexopt::Error::UnexpectedValue { option, .. } => Usage(format!("{option} takes no value")),
@@ -147,11 +166,12 @@ fn misused(error: lexopt::Error) -> Usage {
     }
 }
 
-fn unknown(name: &str) -> Usage {
+fn unknown(name: &str, own: &[OwnOption]) -> Usage {
     if !cfg!(feature = "tls") && (name == "https" || name.starts_with("tls-")) {
         return Usage(format!("--{name}: this program was built without TLS, the feature `tls` of wgi-host"));
     }
     let names = OPTIONS.iter().map(|option| option.name).chain(["help", "version"]);
+    let names = names.chain(own.iter().map(|option| option.name));
     // One that begins like it, or else one that is a slip of the finger away.
     let nearest = names
         .map(|known| {

@@ -11,6 +11,8 @@ use wgi_http::Http;
 use wgi_scgi::Scgi;
 use wgi_uwsgi::Uwsgi;
 
+use crate::Given;
+
 /// What a server is set to.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -45,6 +47,8 @@ pub struct Settings {
     pub lint: bool,
     /// How much is logged.
     pub log: LevelFilter,
+    /// What was given of the program's own options.
+    pub own: Given,
 }
 
 /// Files of PEM for HTTPS. They are read when the server starts, when they change, and on SIGHUP.
@@ -157,6 +161,7 @@ impl Default for Settings {
             web_servers: None,
             lint: false,
             log: LevelFilter::INFO,
+            own: Given::default(),
         }
     }
 }

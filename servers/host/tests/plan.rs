@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use wgi_ajp::{Ajp, Dialect};
-use wgi_host::{Listen, Place, Plan, Protocol, Settings, Started};
+use wgi_host::{Listen, OwnOption, Place, Plan, Protocol, Settings, Started};
 
 fn started(args: &[&str], vars: &[(&str, &str)]) -> Started {
     let mut started = Started::default();
@@ -277,4 +277,50 @@ fn what_is_wrong_is_said_in_a_sentence() {
     ] {
         assert_eq!(refused(args, vars), expected, "{args:?} {vars:?}");
     }
+}
+
+/// Options of a program's own: `--mount PATH=BACKEND` and `--quiet`.
+fn own(args: &[&str], vars: &[(&str, &str)]) -> Result<Settings, String> {
+    let options = [
+        OwnOption { name: "mount", value: Some("PATH=BACKEND"), help: "mount it" },
+        OwnOption { name: "quiet", value: None, help: "say nothing" },
+        OwnOption { name: "http", value: None, help: "never given" },
+    ];
+    match Plan::with_own(&started(args, vars), &options, "my-gate") {
+        Ok(Plan::Serve(settings)) => Ok(*settings),
+        Ok(plan) => panic!("{plan:?}"),
+        Err(usage) => Err(usage.to_string()),
+    }
+}
+
+#[test]
+fn a_programs_own_options_are_read_with_the_others() {
+    let settings = own(&["--mount", "/a=b", "--http", ":1", "--quiet", "--mount=/c=d e"], &[]).unwrap();
+    assert_eq!(settings.listeners, [at(Protocol::Http, ":1")]);
+    assert_eq!(settings.own.all("mount"), ["/a=b", "/c=d e"]);
+    assert_eq!(settings.own.last("mount").unwrap(), "/c=d e");
+    assert!(settings.own.has("quiet"));
+    // A name that the launcher has is the launcher's.
+    assert!(!settings.own.has("http"));
+    let settings = own(&[], &[]).unwrap();
+    assert!(settings.own.all("mount").is_empty() && !settings.own.has("quiet"));
+}
+
+#[test]
+fn a_programs_own_options_are_explained_like_the_others() {
+    assert_eq!(own(&["--mount"], &[]).unwrap_err(), "--mount wants PATH=BACKEND");
+    assert_eq!(own(&["--quiet=1"], &[]).unwrap_err(), "--quiet takes no value");
+    assert_eq!(own(&["--moun", "x"], &[]).unwrap_err(), "unknown option --moun; did you mean --mount?");
+    assert_eq!(refused(&["--mount", "x"], &[]), "unknown option --mount");
+}
+
+#[test]
+fn a_programs_own_options_have_variables() {
+    let vars = [("MY_GATE_MOUNT", " /a=b  /c=d "), ("MY_GATE_QUIET", "1")];
+    let settings = own(&[], &vars).unwrap();
+    assert_eq!(settings.own.all("mount"), ["/a=b", "/c=d"]);
+    assert!(settings.own.has("quiet"));
+    // What stands on the command line counts.
+    assert_eq!(own(&["--mount", "/e=f"], &vars).unwrap().own.all("mount"), ["/e=f"]);
+    assert!(!own(&[], &[("MY_GATE_QUIET", "0")]).unwrap().own.has("quiet"));
 }

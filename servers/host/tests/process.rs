@@ -14,6 +14,7 @@ use std::process::{Child, ChildStderr, Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
 use wgi::{Body, Environ, Error, StartResponse, StatusCode};
+use wgi_host::{Given, Host};
 
 /// Tells a process of this program to be a host.
 const HOST: &str = "WGI_TEST_HOST";
@@ -40,9 +41,13 @@ const TESTS: &[(&str, fn())] = &[
     ("what_cannot_be_listened_on_is_one_line_and_status_1", what_cannot_be_listened_on_is_one_line_and_status_1),
     ("a_wrong_option_is_two_lines_and_status_2", a_wrong_option_is_two_lines_and_status_2),
     ("help_and_version_go_to_standard_output", help_and_version_go_to_standard_output),
+    ("a_program_is_made_of_its_own_options", a_program_is_made_of_its_own_options),
 ];
 
 fn main() -> ExitCode {
+    if std::env::var_os(HOST).is_some_and(|host| host == "greeter") {
+        Host::configured(greeter).name("greeter").option("to", "NAME", "greet this one;\nat least one").run()
+    }
     if std::env::var_os(HOST).is_some() {
         wgi_host::Host::new(app).name("shelf").version("1.2.3").about("A shelf.").run()
     }
@@ -55,6 +60,18 @@ fn main() -> ExitCode {
         test();
     }
     ExitCode::SUCCESS
+}
+
+/// Greets those that its own options name.
+fn greeter(given: &Given) -> Result<impl wgi::App + use<>, String> {
+    let names: Vec<_> = given.all("to").iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    if names.is_empty() {
+        return Err("there is nobody to greet".into());
+    }
+    Ok(move |_: Environ, start: &mut dyn StartResponse| {
+        start.start(StatusCode::OK, [("content-type", "text/plain")])?;
+        Ok(Body::from(format!("Hello, {}!", names.join(" and "))))
+    })
 }
 
 fn app(mut environ: Environ, start: &mut dyn StartResponse) -> Result<Body, Error> {
@@ -623,4 +640,33 @@ fn help_and_version_go_to_standard_output() {
     for line in help.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
+}
+
+fn a_program_is_made_of_its_own_options() {
+    let greeter = |args: &[&str]| {
+        let mut command = host(args);
+        command.env(HOST, "greeter");
+        command
+    };
+    let mut running = Running::new(&mut greeter(&["--to", "Ada", "--http", "127.0.0.1:0", "--to", "Bob"]));
+    assert!(ask_tcp(&running.address(), "/").ends_with("Hello, Ada and Bob!"));
+    assert_eq!(running.stop().0, Some(0));
+
+    let output = finish(&mut greeter(&["--http", "127.0.0.1:0"]));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "greeter: there is nobody to greet\nTry `greeter --help`.\n");
+
+    let help = text(&finish(&mut greeter(&["--help"])).stdout);
+    for part in ["What it does:\n  --to NAME                   greet this one;\n", "  at least one\n", "GREETER_TO"] {
+        assert!(help.contains(part), "{part} in {help}");
+    }
+
+    // A CGI program has what its variables say, and still never looks at its command line.
+    let mut cgi = greeter(&["--to", "Eve"]);
+    cgi.env("GATEWAY_INTERFACE", "CGI/1.1").env("REQUEST_METHOD", "GET").env("PATH_INFO", "/");
+    let output = finish(&mut cgi);
+    assert!(text(&output.stdout).starts_with("Status: 500 "), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).starts_with("greeter: there is nobody to greet\n"), "{}", text(&output.stderr));
+    let output = finish(cgi.env("GREETER_TO", "Ada"));
+    assert!(text(&output.stdout).ends_with("Hello, Ada!"), "{}", text(&output.stdout));
 }
