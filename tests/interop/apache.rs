@@ -223,30 +223,30 @@ pub(crate) const PROXY_AJP: Pair = Pair {
     },
 };
 
-/// With a secret, packets of 64 KiB, and over a Unix socket.
+/// Below a path, with a secret, packets of 64 KiB, and over a Unix socket.
 pub(crate) const PROXY_AJP_SECRET: Pair = Pair {
     name: "apache_proxy_ajp_secret",
     needs: &["apache2"],
-    prefix: "",
+    prefix: "/app",
     cannot: &[],
     lacks: &[],
     start: |place, address| {
-        let secret = place.write("secret", "open sesame\n")?;
+        let secret = place.write("secret", "open sesame\n")?.display().to_string();
         let socket = place.path("probe.socket");
         let at = format!("unix:{}", socket.display());
-        let arguments = ["--ajp", &at, "--socket-mode", "666", "--ajp-packet-size", "64K", "--ajp-secret-file"];
-        let mut probe = probe(place, "probe", &[&arguments[..], &[&secret.display().to_string()]].concat())?;
+        let arguments = ["--ajp", &at, "--socket-mode", "666", "--ajp-secret-file", &secret];
+        let more = ["--ajp-packet-size", "64K", "--script-name", "/app"];
+        let mut probe = probe(place, "probe", &[&arguments[..], &more].concat())?;
         probe.await_unix(&socket)?;
         let config = format!(
             "ProxyIOBufferSize 65536
-            ProxyPass / unix:{}|ajp://localhost/ nocanon \"secret=open sesame\"",
-            socket.display()
+            ProxyPass \"/app\" \"{at}|ajp://localhost/app\" nocanon \"secret=open sesame\""
         );
         Ok(vec![apache(place, address, &["proxy", "proxy_ajp"], &config)?, probe])
     },
 };
 
-fn apache(place: &Place, address: SocketAddr, modules: &[&str], config: &str) -> io::Result<Process> {
+pub(crate) fn apache(place: &Place, address: SocketAddr, modules: &[&str], config: &str) -> io::Result<Process> {
     let folder = MODULES.iter().find(|folder| Path::new(folder).is_dir()).ok_or(io::ErrorKind::NotFound)?;
     let loads: String = ["mpm_event", "authz_core"]
         .iter()

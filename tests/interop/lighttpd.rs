@@ -183,7 +183,7 @@ pub(crate) const AJP: Pair = Pair {
     },
 };
 
-fn lighttpd(place: &Place, address: SocketAddr, config: &str) -> io::Result<Process> {
+pub(crate) fn lighttpd(place: &Place, address: SocketAddr, config: &str) -> io::Result<Process> {
     place.folder("htdocs")?;
     place.folder("uploads")?;
     let config = format!(

@@ -3,6 +3,7 @@
 //!
 //! `WGI_ROW=name` runs one row of the table alone, also where it is known not to pass.
 
+mod ajp;
 mod apache;
 mod browser;
 mod checks;
