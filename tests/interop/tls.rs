@@ -3,11 +3,14 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::clients::PYTHON;
 use crate::host::{eventually, text};
-use crate::pair::probe;
+use crate::nginx::nginx;
+use crate::pair::{Pair, probe};
 use crate::process::{Place, Process, output};
 use crate::proxied::{TIMEOUTS, ask, environ, haproxy, is_missing, start_proxy};
 
@@ -215,7 +218,22 @@ fn a_certificate_is_renewed() {
         return;
     }
     let place = place_with(P256);
-    let (probe, address) = serve(&place, "probe", &[]);
+    let manager = UnixDatagram::bind(place.path("manager")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut command = Command::new(place.path("probe"));
+    command.args(["--https", "127.0.0.1:0", "--tls-certificate", "server.pem", "--tls-key", "server.key"]);
+    let mut probe = Process::start(&place, "probe", command.env("NOTIFY_SOCKET", place.path("manager"))).unwrap();
+    let address = probe.await_address().unwrap();
+    let hears = |line: &str| {
+        let mut message = [0; 4096];
+        while let Ok(length) = manager.recv(&mut message) {
+            if String::from_utf8_lossy(&message[..length]).lines().any(|candidate| candidate == line) {
+                return;
+            }
+        }
+        panic!("the service manager is not told {line}");
+    };
+    hears("READY=1");
     let url = format!("https://{address}/");
     let is_trusted = |authority: &str| {
         Ok(curl(&place, &["--cacert", &format!("{authority}.pem")], &url, b"")
@@ -230,7 +248,9 @@ fn a_certificate_is_renewed() {
     make_authority(&place, "third");
     make_certificate(&place, "third", "server", "/CN=localhost", P256);
     probe.signal(rustix::process::Signal::HUP).unwrap();
-    assert!(eventually(|| is_trusted("third")).unwrap(), "{}", place.logs());
+    hears("RELOADING=1");
+    hears("READY=1");
+    assert!(is_trusted("third").unwrap(), "{}", place.logs());
     // What is no good is told, and changes nothing.
     place.write("server.pem", "nothing").unwrap();
     probe.signal(rustix::process::Signal::HUP).unwrap();
@@ -260,6 +280,44 @@ fn what_cannot_be_served_is_said() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+const OWN_SCHEME: &str = "the scheme is that of nginx's own connection, not of its client's";
+
+/// The whole table, through a web server that asks the probe within TLS, on connections that it keeps.
+const NGINX: Pair = Pair {
+    name: "nginx_proxy_pass_https",
+    needs: &["nginx", "openssl"],
+    prefix: "",
+    cannot: &[("environ_gateway", OWN_SCHEME), ("url", OWN_SCHEME)],
+    lacks: &[],
+    start: |place, address| {
+        make_authority(place, "authority");
+        make_certificate(place, "authority", "server", "/CN=localhost", P256);
+        let (probe, port) = serve(place, "probe", &[]);
+        let upstream = format!("upstream probe {{ server {port}; keepalive 4; }}");
+        let location = format!(
+            "location / {{
+                proxy_pass https://probe;
+                proxy_ssl_verify on;
+                proxy_ssl_name localhost;
+                proxy_ssl_server_name on;
+                proxy_ssl_trusted_certificate {};
+                proxy_http_version 1.1;
+                proxy_set_header Connection '';
+                proxy_set_header Host $http_host;
+                proxy_buffering off;
+                proxy_request_buffering off;
+            }}",
+            place.text("authority.pem")
+        );
+        Ok(vec![nginx(place, address, &upstream, &location)?, probe])
+    },
+};
+
+#[test]
+fn nginx_proxy_pass_https() {
+    NGINX.run();
 }
 
 /// The most memory that a process has held, in bytes.
