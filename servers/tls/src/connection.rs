@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     begun: bool,
     /// The client has said that nothing more comes.
     ended: bool,
+    /// Something could not be opened: whatever is sealed behind the alert that says so, nobody would take.
+    failed: bool,
 }
 
 /// What is to be sealed.
@@ -40,7 +42,7 @@ enum Sealing<'a> {
 
 impl Connection {
     pub(crate) fn new(tls: UnbufferedServerConnection, named: Arc<Named>) -> Connection {
-        Connection { tls, named, received: Vec::new(), begun: false, ended: false }
+        Connection { tls, named, received: Vec::new(), begun: false, ended: false, failed: false }
     }
 
     /// Opens what is complete; gives how much of what was received is done with.
@@ -77,7 +79,7 @@ impl Connection {
     }
 
     fn seal_record(&mut self, what: Sealing<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        loop {
+        while !self.failed {
             let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(&mut self.received);
             let result = match state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
@@ -112,9 +114,10 @@ impl Connection {
             match result {
                 None => {}
                 Some(true) => return Ok(()),
-                Some(false) => return Err(ServerError::Overloaded("the connection of TLS takes nothing more").into()),
+                Some(false) => break,
             }
         }
+        Err(ServerError::Overloaded("the connection of TLS takes nothing more").into())
     }
 }
 
@@ -144,6 +147,7 @@ impl Transport for Connection {
             self.received = Vec::new();
         }
         result.map_err(|error| {
+            self.failed = true;
             // The alert that says so.
             let _ = self.open_records(&mut Vec::new(), out);
             NotOpened::Refused(Error::refused(StatusCode::BAD_REQUEST, format!("the client and TLS: {error}")))
@@ -160,7 +164,7 @@ impl Transport for Connection {
     }
 
     fn is_open(&self) -> bool {
-        !self.tls.is_handshaking()
+        !self.tls.is_handshaking() && !self.failed
     }
 
     fn is_idle(&self) -> bool {

@@ -2,5 +2,6 @@
 
 mod common;
 mod files;
+mod pieces;
 mod promises;
 mod serve;
