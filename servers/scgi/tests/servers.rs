@@ -47,7 +47,7 @@ fn nginx(uri: &'static str) -> Vec<(&'static str, &'static str)> {
         ("HTTP_X_A", "1"),
         ("HTTP_X_A", "2"),
         ("HTTP_X_EMPTY", ""),
-        ("HTTP_CONTENT_LENGTH", "3"),
+        ("HTTP_CONTENT_LENGTH", "0"),
         ("HTTP_CONTENT_TYPE", "text/plain"),
         ("HTTP_TRANSFER_ENCODING", "chunked"),
     ]
@@ -209,7 +209,7 @@ fn lighttpd(
         ("REMOTE_ADDR", "127.0.0.1"),
         ("REMOTE_PORT", "35918"),
         ("HTTP_HOST", "127.0.0.1:8080"),
-        ("HTTP_CONTENT_LENGTH", "3"),
+        ("HTTP_CONTENT_LENGTH", "0"),
     ]);
     vars
 }
