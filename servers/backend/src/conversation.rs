@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wgi::{Error, StatusCode};
 
@@ -111,6 +111,14 @@ impl Failure {
     /// A back end that cannot take the request now: 503.
     pub fn unavailable(reason: impl Into<String>) -> Failure {
         Failure { status: StatusCode::SERVICE_UNAVAILABLE, ..Failure::bad_gateway(reason) }
+    }
+
+    /// A back end that could not be connected to within `timeout`: 504 where it took longer, otherwise 502.
+    pub fn not_connected(error: &io::Error, timeout: Duration) -> Failure {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Failure::timeout(format!("connecting took more than {timeout:?}")),
+            _ => Failure::bad_gateway(format!("it cannot be connected to: {error}")),
+        }
     }
 
     /// The error to answer with. What the operator is told, the client is not.

@@ -21,11 +21,14 @@ use rustix::net::{
 pub struct Socket(Arc<OwnedFd>);
 
 impl Socket {
-    /// Connects to a host, at the first of its addresses that accepts; `timeout` is for all of them.
+    /// Connects to a host, at the first of its addresses that accepts; `timeout` is for all of them. An empty host is
+    /// this machine.
     ///
     /// # Errors
     /// What the system says of the last address.
     pub fn connect_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<Socket> {
+        // Where to listen, an empty host is every interface; where to connect, it is this machine.
+        let host = if host.is_empty() { "localhost" } else { host };
         let deadline = Instant::now() + timeout;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in (host, port).to_socket_addrs()? {

@@ -6,7 +6,6 @@
 mod connection;
 pub mod decoder;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,20 +139,11 @@ impl Upstream {
     fn connect(&self, unanswered: Unanswered<Connection>) -> Result<Connection, Failure> {
         let timeout = self.options.connect_timeout;
         let connected = match &self.address {
-            Address::Tcp { host, port } => {
-                // Where to listen, an empty host is every interface; where to connect, this machine.
-                let host = if host.is_empty() { "localhost" } else { host };
-                Socket::connect_tcp(host, *port, timeout)
-            }
+            Address::Tcp { host, port } => Socket::connect_tcp(host, *port, timeout),
             Address::Unix(path) => Socket::connect_unix(path, timeout),
         };
-        match connected {
-            Ok(socket) => Ok(Connection::new(socket, self.kept.clone(), unanswered, self.options.heed_app_status)),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(Failure::timeout(format!("connecting took more than {timeout:?}")))
-            }
-            Err(error) => Err(Failure::bad_gateway(format!("it cannot be connected to: {error}"))),
-        }
+        let socket = connected.map_err(|error| Failure::not_connected(&error, timeout))?;
+        Ok(Connection::new(socket, self.kept.clone(), unanswered, self.options.heed_app_status))
     }
 
     /// The records in front of STDIN.

@@ -61,12 +61,8 @@ pub(crate) fn text(name: &str, about: Option<&str>, own: &[OwnOption]) -> String
          and WGI_LINT.\n"
     );
     if let Some(option) = own.first() {
-        let _ = write!(
-            text,
-            "What it does is also set by variables, as --{} by {}, with blanks between several values.\n",
-            option.name,
-            option.variable(name),
-        );
+        let variable = option.variable(name);
+        let _ = writeln!(text, "Its own options have variables too, as --{} has {variable}.", option.name);
     }
     let _ = write!(
         text,

@@ -10,6 +10,7 @@
 //! | names and values in it | `head.rs` |
 //! | the variables become the environ that HTTP would give | [`wgi::server::meta_variables`] |
 //! | the body, and the reply | `codec.rs`, `reply.rs` |
+//! | the gateway's side of all this | `upstream.rs` |
 //!
 //! Source: SCGI, "A Simple Common Gateway Interface alternative" (N. Schemenauer, 2008); RFC 3875 for the variables and
 //! the form of the response.
@@ -19,6 +20,10 @@ mod head;
 mod netstring;
 mod reply;
 mod settings;
+mod upstream;
+
+pub use upstream::{Upstream, UpstreamOptions};
+pub use wgi_backend::{Limits, LocalRedirects, LocalRedirectsLayer, Variables};
 
 use std::sync::Arc;
 
