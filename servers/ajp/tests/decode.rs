@@ -136,7 +136,7 @@ fn the_size_of_a_key_is_a_number_or_lighttpds_text() {
 
 // Who is there.
 
-/// [10.25]
+/// [10.29]
 #[test]
 fn cping_is_answered_between_requests() {
     let cping = packet(&[CPING]);
@@ -149,7 +149,7 @@ fn cping_is_answered_between_requests() {
     is_malformed(packet(&[CPING, 0]));
 }
 
-/// [10.25]
+/// [10.29]
 #[test]
 fn packets_that_no_web_server_sends_close_the_connection() {
     for code in [SHUTDOWN, PING, CPONG, SEND_HEADERS, SEND_BODY_CHUNK, END_RESPONSE, GET_BODY_CHUNK, 0, 1, 11, 0xff] {
@@ -644,6 +644,7 @@ fn flags_are_flags() {
 
 // Bodies.
 
+/// [10.30]
 #[test]
 fn the_first_packet_of_a_body_comes_by_itself() {
     let request = b"\x12\x34\0\x39\x02\x04\0\x08HTTP/1.1\0\0\x01/\0\0\x03::1\0\xff\xff\0\x0bexample.org\0\0\x50\0\
@@ -654,6 +655,7 @@ fn the_first_packet_of_a_body_comes_by_itself() {
     assert!(matches!(fed.seen[3..], [Seen::Request(..), Seen::End]));
 }
 
+/// [10.30]
 #[test]
 fn a_body_in_several_packets() {
     let data: Vec<u8> = (0..20_000_u32).map(|n| (n * 7) as u8).collect();
@@ -663,7 +665,7 @@ fn a_body_in_several_packets() {
     assert_eq!(fed.out, [ANSWER, ANSWER].concat());
 }
 
-/// mod_proxy_ajp passes `Transfer-Encoding: chunked` on, and sends the content without chunks. CVE-2022-26377.
+/// [10.32]: mod_proxy_ajp passes `Transfer-Encoding: chunked` on, and sends the content without chunks.
 #[test]
 fn a_body_of_unknown_length_ends_with_an_empty_packet() {
     let chunked = Forward::new("POST", "/").field("Transfer-Encoding", "Chunked").packet();
@@ -679,7 +681,7 @@ fn a_body_of_unknown_length_ends_with_an_empty_packet() {
     }
 }
 
-/// CVE-2022-26377
+/// [10.32], CVE-2022-26377
 #[test]
 fn framing_that_could_be_read_in_two_ways_is_refused() {
     let post = || Forward::new("POST", "/");
@@ -712,7 +714,7 @@ fn the_two_lengths_of_a_packet_have_to_agree() {
     assert_eq!(fed.seen[1..], [Seen::Refused(400)]);
 }
 
-/// [4.35]
+/// [4.35], [10.30]
 #[test]
 fn a_body_of_another_length_than_was_said_is_never_whole() {
     for short in [vec![packet(b"")], vec![body(b"")], vec![body(b"hell"), packet(b"")]] {

@@ -182,7 +182,7 @@ fn each_chunk_of_a_body_of_unknown_length_is_passed_on() {
 
 // The end.
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn the_connection_goes_on_unless_it_is_to_be_closed() {
     let mut codec = asked(&Ajp::new(), &[get()]);
@@ -196,7 +196,7 @@ fn the_connection_goes_on_unless_it_is_to_be_closed() {
     assert_eq!(ends(&out), 2);
 }
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn a_cut_reply_has_no_end() {
     let mut codec = asked(&Ajp::new(), &[get()]);
@@ -207,7 +207,7 @@ fn a_cut_reply_has_no_end() {
     assert_eq!(ends(&out), 0);
 }
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn a_head_that_fits_no_packet_is_answered_with_500() {
     let value = "v".repeat(9000);
@@ -299,7 +299,7 @@ fn a_body_that_broke_off_may_be_answered_by_the_application() {
 
 // A body on demand.
 
-/// [10.27]
+/// [10.30]
 #[test]
 fn more_of_a_body_is_asked_for_one_packet_at_a_time() {
     let get_body_chunk = b"AB\0\x03\x06\x1f\xfa";
@@ -324,7 +324,7 @@ fn more_of_a_body_is_asked_for_one_packet_at_a_time() {
     assert_eq!(out.len(), 14, "it is complete");
 }
 
-/// [10.27]
+/// [10.30]
 #[test]
 fn the_first_packet_of_a_body_of_unknown_length_is_asked_for() {
     let chunked = Forward::new("POST", "/").field("Transfer-Encoding", "chunked").packet();
@@ -354,7 +354,7 @@ fn a_request_that_expects_it_is_not_asked_before_somebody_reads() {
     assert!(!expects("X-A", "no body"));
 }
 
-/// [10.27]
+/// [10.30]
 #[test]
 fn what_was_asked_for_and_is_not_wanted_any_more_is_dropped() {
     let request = post("20000");
@@ -386,7 +386,7 @@ fn what_was_asked_for_and_is_not_wanted_any_more_is_dropped() {
     }
 }
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn a_web_server_that_sends_what_nobody_asked_for_is_left() {
     let mut codec = asked(&Ajp::new(), &[post("20000"), body(&[b'a'; 8186]), body(&[b'a'; 8186])]);

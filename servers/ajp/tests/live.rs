@@ -178,7 +178,7 @@ fn data(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n * 7 + n / 251) as u8).collect()
 }
 
-/// [10.27]
+/// [10.30]
 #[test]
 fn bodies_come_on_demand_and_whole() {
     let server = Server::start();
@@ -194,7 +194,7 @@ fn bodies_come_on_demand_and_whole() {
     }
 }
 
-/// [10.27], [10.28]
+/// [10.30], [10.31]
 #[test]
 fn what_nobody_reads_is_not_sent_and_the_connection_goes_on() {
     let server = Server::start();
@@ -265,7 +265,7 @@ fn a_request_that_expects_it_is_asked_when_somebody_reads() {
     assert_eq!(web.asked, 2);
 }
 
-/// [10.26]
+/// [10.29]
 #[test]
 fn cping_is_answered_at_any_time_between() {
     let server = Server::start();
@@ -287,7 +287,7 @@ fn a_web_server_that_goes_away_is_noticed() {
     server.closed.recv_timeout(PATIENCE).expect("the body was not dropped");
 }
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn a_response_that_breaks_off_has_no_end() {
     let server = Server::start();
@@ -296,7 +296,7 @@ fn a_response_that_breaks_off_has_no_end() {
     assert_eq!(web.finish(std::iter::empty()), Response { status: 200, body: b"part".to_vec(), reuse: None });
 }
 
-/// [10.28]
+/// [10.31]
 #[test]
 fn a_server_that_stops_says_so_in_its_last_response() {
     let server = Server::start();
