@@ -127,7 +127,9 @@ fn variables(sent: &ForwardRequest<'_>, known: &Known<'_>, settings: &Settings) 
     if let Some(content_type) = known.content_type {
         vars.push("CONTENT_TYPE", content_type);
     }
-    if let Some(content_length) = known.content_length {
+    // lighttpd says the length of no body, too.
+    let is_said = |length: &&[u8]| settings.dialect == Dialect::Standard || *length != b"0";
+    if let Some(content_length) = known.content_length.filter(is_said) {
         vars.push("CONTENT_LENGTH", content_length);
     }
     for (name, value) in sent.fields.filter(|(name, _)| is_variable(name)) {

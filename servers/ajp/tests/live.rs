@@ -352,6 +352,30 @@ fn what_is_malformed_costs_its_own_connection_alone() {
     assert_eq!(server.handle.counters().refused, 7);
 }
 
+/// [11.11]: behind what is collected before the call, so that the application is reading when it comes.
+#[test]
+fn a_body_that_turns_out_malformed_is_never_whole() {
+    let server = Server::start();
+    // The head of the second went out before, and was read past.
+    for (path, status, reuse) in [("/read", 400, Some(false)), ("/echo", 0, None)] {
+        let mut web = server.connect();
+        let data = data(100_000);
+        web.send(&Forward::new("POST", path).field("Content-Length", "100000").packet());
+        let mut sent = 0;
+        let response = loop {
+            web.send(&body(&data[sent..sent + 8186]));
+            sent += 8186;
+            if sent == 10 * 8186 {
+                web.send(&packet(b"\0\x09hello"));
+                break web.finish(std::iter::empty());
+            }
+            while web.packet().unwrap()[0] != GET_BODY_CHUNK {}
+        };
+        assert_eq!((response.status, response.reuse), (status, reuse), "{path}");
+        assert!(web.is_closed());
+    }
+}
+
 /// [10.25]
 #[test]
 fn a_secret_is_asked_for() {

@@ -281,7 +281,9 @@ impl Wire {
                 Ok(Step::Request(id, request)) => self.hold(id, request, now),
                 Ok(Step::Progress | Step::Aborted(_)) => {}
                 Err(error) => {
-                    // The rest of the connection is of no use; the response may still be sent.
+                    // The rest of the connection is of no use; the response may still be sent. Whether the application tells
+                    // of it is its business.
+                    tracing::info!("a request body is malformed: {error}");
                     self.ended = true;
                     self.inbox.clear();
                     return Err(error.into());
