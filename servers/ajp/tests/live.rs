@@ -88,7 +88,7 @@ fn respond(mut environ: Environ, start_response: &mut dyn StartResponse) -> Resu
         "/broken" => Body::from_results([Ok("part"), Err(Error::new("broken"))]),
         // Longer than a body may pause.
         "/slow" => {
-            thread::sleep(Duration::from_millis(1500));
+            thread::sleep(Duration::from_millis(2300));
             Body::from(environ.input().read_all(u64::MAX)?)
         }
         _ => Body::from(environ.input().read_all(u64::MAX)?),
@@ -229,7 +229,7 @@ fn what_nobody_reads_is_not_sent_and_the_connection_goes_on() {
 #[test]
 fn a_slow_reader_gets_its_body() {
     let mut options = Options::default();
-    options.body_timeout = Duration::from_secs(1);
+    options.body_timeout = Duration::from_secs(2);
     options.body_buffer = 10_000;
     let server = Server::start_with(Ajp::new(), options);
     let data = data(100_000);
