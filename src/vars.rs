@@ -22,13 +22,6 @@ pub struct Malformed {
     pub at: usize,
 }
 
-/// Where one pair stands inside the block.
-struct Pair {
-    start: usize,
-    name: Range<usize>,
-    value: Range<usize>,
-}
-
 impl Vars {
     /// An empty block.
     pub const fn new() -> Vars {
@@ -45,11 +38,11 @@ impl Vars {
     /// # Errors
     /// [`Malformed`] when a length points past the end, with where that was.
     pub fn from_block(block: Vec<u8>) -> Result<Vars, Malformed> {
-        let mut at = 0;
-        while at < block.len() {
-            match pair_at(&block, at) {
-                Some(pair) => at = pair.value.end,
-                None => return Err(Malformed { at }),
+        let mut rest = &block[..];
+        while !rest.is_empty() {
+            match first_pair(rest) {
+                Some((.., behind)) => rest = behind,
+                None => return Err(Malformed { at: block.len() - rest.len() }),
             }
         }
         Ok(Vars { block })
@@ -91,18 +84,17 @@ impl Vars {
     /// The value of a variable; of the first where a name stands twice.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = name.as_ref();
-        let pair = self.find(name.len(), |candidate| candidate == name)?;
-        Some(&self.block[pair.value])
+        self.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
     }
 
     /// The value of a header field, by its field name in any case (`accept-language`).
     pub fn get_field(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = name.as_ref();
-        let pair = self.find(name.len() + 5, |candidate| {
-            candidate.starts_with(b"HTTP_")
-                && candidate[5..].iter().zip(name).all(|(&theirs, &ours)| theirs == variable_byte(ours))
-        })?;
-        Some(&self.block[pair.value])
+        let is_its = |candidate: &[u8]| {
+            let field = candidate.strip_prefix(b"HTTP_").filter(|field| field.len() == name.len());
+            field.is_some_and(|field| field.iter().zip(name).all(|(&theirs, &ours)| theirs == variable_byte(ours)))
+        };
+        self.iter().find(|(candidate, _)| is_its(candidate)).map(|(_, value)| value)
     }
 
     /// Sets a variable: every pair of that name goes, and the new one is appended.
@@ -113,37 +105,49 @@ impl Vars {
 
     /// Removes every pair of that name; says whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
-        let mut found = false;
-        while let Some(pair) = self.find(name.len(), |candidate| candidate == name) {
-            self.block.drain(pair.start..pair.value.end);
-            found = true;
-        }
-        found
+        let (name, length) = (name.as_ref(), self.block.len());
+        self.retain(|candidate, _| candidate != name);
+        self.block.len() < length
     }
 
     /// Keeps the pairs for which `keep(name, value)` says so. What stands behind one that goes is moved up, once.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let (mut at, mut kept) = (0, 0);
-        while let Some(pair) = pair_at(&self.block, at) {
-            at = pair.value.end;
-            if keep(&self.block[pair.name], &self.block[pair.value]) {
-                if kept < pair.start {
-                    self.block.copy_within(pair.start..at, kept);
-                }
-                kept += at - pair.start;
-            }
+        let gone: Vec<_> =
+            self.places().filter(|(_, name, value)| !keep(name, value)).map(|(place, ..)| place).collect();
+        self.cut(&gone);
+    }
+
+    /// Takes pairs out that stand at these places, which are in order.
+    pub(crate) fn cut(&mut self, places: &[Range<usize>]) {
+        let Some(first) = places.first() else { return };
+        let mut kept = first.start;
+        for (index, place) in places.iter().enumerate() {
+            let next = places.get(index + 1).map_or(self.block.len(), |next| next.start);
+            self.block.copy_within(place.end..next, kept);
+            kept += next - place.end;
         }
         self.block.truncate(kept);
     }
 
     /// The pairs in the order in which they stand.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut at = 0;
+        let mut rest = &self.block[..];
         std::iter::from_fn(move || {
-            let pair = pair_at(&self.block, at)?;
-            at = pair.value.end;
-            Some((&self.block[pair.name], &self.block[pair.value]))
+            let (name, value, behind) = first_pair(rest)?;
+            rest = behind;
+            Some((name, value))
+        })
+    }
+
+    /// The pairs, with the place that each has in the block.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Range<usize>, &[u8], &[u8])> {
+        let (mut rest, mut start) = (&self.block[..], 0);
+        std::iter::from_fn(move || {
+            let (name, value, behind) = first_pair(rest)?;
+            let end = start + rest.len() - behind.len();
+            let place = start..end;
+            (rest, start) = (behind, end);
+            Some((place, name, value))
         })
     }
 
@@ -170,17 +174,6 @@ impl Vars {
             self.block.extend_from_slice(&(length as u32 | 0x8000_0000).to_be_bytes());
         }
     }
-
-    fn find(&self, length: usize, matches: impl Fn(&[u8]) -> bool) -> Option<Pair> {
-        let mut at = 0;
-        while let Some(pair) = pair_at(&self.block, at) {
-            if pair.name.len() == length && matches(&self.block[pair.name.clone()]) {
-                return Some(pair);
-            }
-            at = pair.value.end;
-        }
-        None
-    }
 }
 
 /// What a length of 31 bits can say, and room for a prefix.
@@ -194,22 +187,33 @@ const fn variable_byte(byte: u8) -> u8 {
     if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }
 }
 
-/// The pair that starts at `start`, or none when it does not fit.
-fn pair_at(block: &[u8], start: usize) -> Option<Pair> {
-    let (name_length, at) = length_at(block, start)?;
-    let (value_length, at) = length_at(block, at)?;
-    let name = at..at.checked_add(name_length)?;
-    let value = name.end..name.end.checked_add(value_length)?;
-    (value.end <= block.len()).then_some(Pair { start, name, value })
+/// The name and the value of the first pair, and what stands behind it; none when it does not fit.
+#[inline]
+fn first_pair(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, value, rest) = match block {
+        [name @ 0..0x80, value @ 0..0x80, rest @ ..] => (usize::from(*name), usize::from(*value), rest),
+        _ => lengths(block)?,
+    };
+    let (name, rest) = rest.split_at_checked(name)?;
+    let (value, rest) = rest.split_at_checked(value)?;
+    Some((name, value, rest))
 }
 
-fn length_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
-    let first = *block.get(at)?;
-    if first < 0x80 {
-        return Some((first.into(), at + 1));
+/// The two lengths of a pair, of which at least one has four bytes.
+fn lengths(block: &[u8]) -> Option<(usize, usize, &[u8])> {
+    let (name, rest) = length(block)?;
+    let (value, rest) = length(rest)?;
+    Some((name, value, rest))
+}
+
+fn length(block: &[u8]) -> Option<(usize, &[u8])> {
+    match block {
+        [length @ 0..0x80, rest @ ..] => Some((usize::from(*length), rest)),
+        _ => {
+            let (length, rest) = block.split_first_chunk()?;
+            Some(((u32::from_be_bytes(*length) & 0x7fff_ffff) as usize, rest))
+        }
     }
-    let bytes = block.get(at..at + 4)?.try_into().ok()?;
-    Some(((u32::from_be_bytes(bytes) & 0x7fff_ffff) as usize, at + 4))
 }
 
 impl fmt::Debug for Vars {

@@ -23,6 +23,7 @@
 
 mod form;
 mod host;
+mod name;
 mod path;
 mod repeats;
 mod sent;
@@ -83,14 +84,9 @@ pub fn normalise(mut sent: Vars, mount: Option<&Mount>) -> Result<Normal, Error>
             sent::Sent::scan(&sent).changes(mount)?
         }
     };
-    let sent::Changes { new, has_unwanted, scheme, content_length } = changes;
-    if has_unwanted || !new.is_empty() {
-        sent.retain(|name, value| match name {
-            [b'H', b'T', b'T', b'P', b'_', field @ ..] => !form::is_withheld_field(field),
-            name => !is_absent(name, value) && new.get(name).is_none(),
-        });
-        sent.extend(&new);
-    }
+    let sent::Changes { gone, new, scheme, content_length } = changes;
+    sent.cut(&gone);
+    sent.extend(&new);
     Ok(Normal { vars: sent, scheme, content_length })
 }
 

@@ -1,8 +1,11 @@
 //! What names and values are: methods, lengths, versions, and variables that stand for nothing.
 
+use super::name::{Meaning, meaning};
+
 /// Whether it is a method: a `token` (RFC 9110 §5.6.2, §9.1).
 pub fn is_method(method: &[u8]) -> bool {
-    !method.is_empty() && method.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    let is_token_char = |&byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !method.is_empty() && method.iter().all(is_token_char)
 }
 
 /// The number of bytes that `CONTENT_LENGTH` says: decimal digits of 64 bits (RFC 9110 §8.6), and nothing else may be
@@ -26,41 +29,15 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
 
 /// Whether a variable is a header field that an application must not see (spec clauses 4.12, 4.17, 7.15).
 pub fn is_withheld(name: &[u8]) -> bool {
-    matches!(name, [b'H', b'T', b'T', b'P', b'_', field @ ..] if is_withheld_field(field))
-}
-
-/// The same by the variable's name without `HTTP_`.
-pub(crate) fn is_withheld_field(field: &[u8]) -> bool {
-    matches!(
-        field,
-        // A client's `Proxy` field is not a proxy to use (httpoxy).
-        b"PROXY"
-        // They have variables of their own (PEP 3333; RFC 3875 §4.1.18).
-        | b"CONTENT_TYPE" | b"CONTENT_LENGTH"
-        // The connection is the web server's (RFC 9110 §7.6.1), and the body is decoded.
-        | b"CONNECTION" | b"KEEP_ALIVE" | b"PROXY_CONNECTION" | b"TE" | b"TRAILER" | b"TRANSFER_ENCODING" | b"UPGRADE"
-    )
+    meaning(name) == Some(Meaning::Withheld)
 }
 
 /// Whether a variable's value stands for its absence (RFC 3875 §4.1): it is empty where that means nothing, or
 /// `HTTPS` is `off`.
 pub fn is_absent(name: &[u8], value: &[u8]) -> bool {
     match value {
-        b"" => matches!(
-            name,
-            b"AUTH_TYPE"
-                | b"CONTENT_LENGTH"
-                | b"CONTENT_TYPE"
-                | b"HTTPS"
-                | b"PATH_TRANSLATED"
-                | b"REMOTE_HOST"
-                | b"REMOTE_IDENT"
-                | b"REMOTE_PORT"
-                | b"REMOTE_USER"
-                | b"REQUEST_URI"
-        ),
-        [b'o' | b'O', b'f' | b'F', b'f' | b'F'] => name == b"HTTPS",
-        _ => false,
+        b"" => matches!(meaning(name), Some(Meaning::OrAbsent(_))),
+        value => name == b"HTTPS" && value.eq_ignore_ascii_case(b"off"),
     }
 }
 
@@ -73,7 +50,7 @@ pub(crate) fn is_version(protocol: &[u8]) -> bool {
     }
 }
 
-/// Whether it is a variable that no process could have (spec clause 4.22).
-pub(crate) fn is_foul(name: &[u8], value: &[u8]) -> bool {
-    name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.contains(&0)
+/// Whether no variable of a process could have this name (spec clause 4.22).
+pub(crate) fn is_foul(name: &[u8]) -> bool {
+    name.is_empty() || name.iter().any(|&byte| byte == b'=' || byte == 0)
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::{Error, percent};
 
+use super::name::Variable::*;
 use super::refused;
 use super::sent::Sent;
 
@@ -68,10 +69,10 @@ pub(crate) type Split<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 /// # Errors
 /// When REQUEST_URI is needed and is no target.
 pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a Mount>) -> Result<Split<'a>, Error> {
-    let script_name = sent.script_name.unwrap_or_default();
-    let path_info = sent.path_info.unwrap_or_default();
+    let script_name = sent.get(ScriptName).unwrap_or_default();
+    let path_info = sent.get(PathInfo).unwrap_or_default();
     if let Some(mount) = mount {
-        let path = match sent.uri {
+        let path = match sent.get(RequestUri) {
             Some(uri) => uri_path(uri)?,
             None => concat(script_name, path_info),
         };
@@ -81,21 +82,22 @@ pub(crate) fn split_path<'a>(sent: &Sent<'a>, mount: Option<&'a Mount>) -> Resul
         return Ok(at_root(Cow::Borrowed(b"*")));
     }
     if script_name.is_empty() && path_info.is_empty() {
-        return Ok(at_root(match sent.uri {
+        return Ok(at_root(match sent.get(RequestUri) {
             Some(uri) => uri_path(uri)?,
             None => Cow::Borrowed(b""),
         }));
     }
-    if let Some(proxied) = sent.script_filename.and_then(|filename| filename.strip_prefix(b"proxy:"))
+    if let Some(proxied) = sent.get(ScriptFilename).and_then(|filename| filename.strip_prefix(b"proxy:"))
         && let Some(split) = behind_apache(sent, script_name, path_info, proxied)?
     {
         return Ok(split);
     }
-    if sent.path_info.is_none() && (splits_nothing(sent.software) || sent.script_filename.is_none()) {
+    if sent.get(PathInfo).is_none() && (splits_nothing(sent.get(ServerSoftware)) || sent.get(ScriptFilename).is_none())
+    {
         return Ok(at_root(rooted(script_name)));
     }
     if script_name == path_info
-        && let Some(uri) = sent.uri
+        && let Some(uri) = sent.get(RequestUri)
         && uri_path(uri)?.len() < script_name.len() + path_info.len()
     {
         return Ok(at_root(rooted(path_info)));
@@ -137,7 +139,7 @@ fn behind_apache<'a>(
     // SCRIPT_NAME still has it at its end.
     let is_repeated = path_info == path && *asked != *path && script_name.ends_with(&asked);
     let path_info = if is_repeated { b"" } else { path_info };
-    let whole = match sent.uri {
+    let whole = match sent.get(RequestUri) {
         Some(uri) if is_uwsgi => uri_path(uri)?,
         _ => concat(script_name, path_info),
     };
@@ -151,9 +153,9 @@ fn behind_apache<'a>(
         return Ok(Some(split_at(whole, at)));
     }
     let is_below = |root: Option<&[u8]>| root.is_some_and(|root| !root.is_empty() && path.starts_with(root));
-    let is_handled = is_below(sent.document_root) || is_below(sent.context_document_root);
+    let is_handled = is_below(sent.get(DocumentRoot)) || is_below(sent.get(ContextDocumentRoot));
     if is_handled || (!path_info.is_empty() && !is_uwsgi) {
-        return Ok(Some(below(without_slash(sent.context_prefix.unwrap_or_default()), whole)));
+        return Ok(Some(below(without_slash(sent.get(ContextPrefix).unwrap_or_default()), whole)));
     }
     // `ProxyPass "/app/" "fcgi://host/other/"`: as over HTTP, the application is asked for another path.
     Ok(Some(at_root(asked)))

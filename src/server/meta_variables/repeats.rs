@@ -5,53 +5,35 @@ use std::collections::HashMap;
 
 use crate::Vars;
 
+use super::name::Mark;
+
 /// How many names are told apart without a table.
 const MOST: usize = 48;
 
-/// The names seen so far: a few bytes of each, for this is on the way of every request.
+/// The names seen so far, by their marks.
 pub(crate) struct Names {
-    marks: [u64; MOST],
+    marks: [Mark; MOST],
     count: usize,
     /// A bit for each mark, which tells most of them apart.
     bits: [u64; 4],
 }
 
 impl Names {
-    pub(crate) const fn new() -> Names {
-        Names { marks: [0; MOST], count: 0, bits: [0; 4] }
+    pub(crate) fn new() -> Names {
+        Names { marks: [Mark::default(); MOST], count: 0, bits: [0; 4] }
     }
 
     /// Adds a name. Says whether it may have been seen before: `false` is certain, `true` takes a closer look.
-    pub(crate) fn add(&mut self, name: &[u8]) -> bool {
-        let mark = mark(name);
-        let hash = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
-        let bit = 1 << (hash & 63);
-        let may_be_known = match self.bits.get_mut((hash >> 6) as usize) {
-            Some(word) if *word & bit == 0 => {
-                *word |= bit;
-                false
-            }
-            _ => true,
-        };
+    pub(crate) fn add(&mut self, mark: Mark) -> bool {
+        let hash = mark.hash();
+        let (word, bit) = (&mut self.bits[usize::from(hash >> 6)], 1 << (hash & 63));
+        let may_be_known = *word & bit != 0;
+        *word |= bit;
         let (known, free) = self.marks.split_at_mut(self.count.min(MOST));
         let Some(place) = free.first_mut() else { return true };
         *place = mark;
         self.count += 1;
         may_be_known && known.contains(&mark)
-    }
-}
-
-/// The length, the last eight bytes and the eight in front of them.
-fn mark(name: &[u8]) -> u64 {
-    let (rest, last) = last_eight(name);
-    let (_, before) = last_eight(rest);
-    last ^ before.rotate_left(29) ^ (name.len() as u64).rotate_left(56)
-}
-
-fn last_eight(name: &[u8]) -> (&[u8], u64) {
-    match name.split_last_chunk::<8>() {
-        Some((rest, last)) => (rest, u64::from_le_bytes(*last)),
-        None => (&[], name.iter().fold(0, |mark, &byte| mark << 8 | u64::from(byte))),
     }
 }
 

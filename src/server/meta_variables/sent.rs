@@ -1,194 +1,178 @@
 //! One pass over the variables as they were sent: what matters is found, and what is to be mended is said.
 
+use std::ops::Range;
+
 use crate::authority::{self, is_port};
 use crate::{Error, Scheme, Vars};
 
-use super::form::{content_length, is_absent, is_foul, is_method, is_version, is_withheld_field};
+use super::form::{content_length, is_foul, is_method, is_version};
 use super::host::{is_host, remote, split_port};
+use super::name::Variable::{self, *};
+use super::name::{Mark, Meaning, meaning_of};
 use super::path::{Mount, split_path};
 use super::refused;
 use super::repeats::Names;
 
 /// What is to be changed.
 pub(crate) struct Changes {
-    /// Variables that are new, or replace one that was sent.
+    /// Where pairs stand that go, in order.
+    pub(crate) gone: Vec<Range<usize>>,
+    /// Variables that are new, or replace one that goes.
     pub(crate) new: Vars,
-    pub(crate) has_unwanted: bool,
     pub(crate) scheme: Scheme,
     pub(crate) content_length: Option<u64>,
 }
 
 /// The variables that matter here, as they were sent.
-#[derive(Default)]
 pub(crate) struct Sent<'a> {
-    method: Option<&'a [u8]>,
-    pub(crate) script_name: Option<&'a [u8]>,
-    pub(crate) path_info: Option<&'a [u8]>,
-    query: Option<&'a [u8]>,
-    /// Never empty.
-    pub(crate) uri: Option<&'a [u8]>,
-    pub(crate) script_filename: Option<&'a [u8]>,
-    pub(crate) document_root: Option<&'a [u8]>,
-    pub(crate) context_document_root: Option<&'a [u8]>,
-    pub(crate) context_prefix: Option<&'a [u8]>,
-    pub(crate) software: Option<&'a [u8]>,
-    interface: Option<&'a [u8]>,
-    protocol: Option<&'a [u8]>,
-    server_name: Option<&'a [u8]>,
-    server_port: Option<&'a [u8]>,
-    remote_addr: Option<&'a [u8]>,
-    remote_port: Option<&'a [u8]>,
-    request_scheme: Option<&'a [u8]>,
-    https: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
-    /// Never empty.
-    length: Option<&'a [u8]>,
-    has_unwanted: bool,
+    found: [Option<Found<'a>>; Variable::COUNT],
+    /// Where pairs stand that no application sees.
+    unwanted: Vec<Range<usize>>,
     /// A name or value that no variable of a process could have.
     is_foul: bool,
     /// A name may stand twice. Then nothing else here is of use.
     pub(crate) may_repeat: bool,
 }
 
+/// A variable, and where its pair stands.
+struct Found<'a> {
+    value: &'a [u8],
+    place: Range<usize>,
+}
+
 impl<'a> Sent<'a> {
     pub(crate) fn scan(vars: &'a Vars) -> Sent<'a> {
-        let mut sent = Sent::default();
+        let mut sent =
+            Sent { found: [const { None }; Variable::COUNT], unwanted: Vec::new(), is_foul: false, may_repeat: false };
         let (mut names, mut zeros) = (Names::new(), 0);
-        for (name, value) in vars.iter() {
-            sent.may_repeat |= names.add(name);
-            sent.is_foul |= name.is_empty();
+        for (place, name, value) in vars.places() {
             zeros += zeros_of_length(name.len()) + zeros_of_length(value.len());
-            if let [b'H', b'T', b'T', b'P', b'_', field @ ..] = name {
-                sent.has_unwanted |= is_withheld_field(field);
-                if field == b"HOST" {
-                    sent.host = Some(value);
+            let mark = Mark::of(name);
+            sent.may_repeat |= names.add(mark);
+            match meaning_of(name, mark) {
+                None => sent.is_foul |= is_foul(name),
+                Some(Meaning::Withheld) => sent.unwanted.push(place),
+                Some(Meaning::OrAbsent(_)) if value.is_empty() => sent.unwanted.push(place),
+                Some(Meaning::OrAbsent(Some(Https))) if value.eq_ignore_ascii_case(b"off") => sent.unwanted.push(place),
+                Some(Meaning::OrAbsent(None)) => {}
+                Some(Meaning::Known(variable) | Meaning::OrAbsent(Some(variable))) => {
+                    sent.found[variable as usize] = Some(Found { value, place });
                 }
-                continue;
             }
-            if is_absent(name, value) {
-                sent.has_unwanted = true;
-                continue;
-            }
-            let place = match name {
-                b"REQUEST_METHOD" => &mut sent.method,
-                b"SCRIPT_NAME" => &mut sent.script_name,
-                b"PATH_INFO" => &mut sent.path_info,
-                b"QUERY_STRING" => &mut sent.query,
-                b"REQUEST_URI" => &mut sent.uri,
-                b"SCRIPT_FILENAME" => &mut sent.script_filename,
-                b"DOCUMENT_ROOT" => &mut sent.document_root,
-                b"CONTEXT_DOCUMENT_ROOT" => &mut sent.context_document_root,
-                b"CONTEXT_PREFIX" => &mut sent.context_prefix,
-                b"SERVER_SOFTWARE" => &mut sent.software,
-                b"GATEWAY_INTERFACE" => &mut sent.interface,
-                b"SERVER_PROTOCOL" => &mut sent.protocol,
-                b"SERVER_NAME" => &mut sent.server_name,
-                b"SERVER_PORT" => &mut sent.server_port,
-                b"REMOTE_ADDR" => &mut sent.remote_addr,
-                b"REMOTE_PORT" => &mut sent.remote_port,
-                b"REQUEST_SCHEME" => &mut sent.request_scheme,
-                b"HTTPS" => &mut sent.https,
-                b"CONTENT_LENGTH" => &mut sent.length,
-                _ => continue,
-            };
-            *place = Some(value);
         }
-        // One quick look at the whole block does for most: no NUL is in it but in lengths, and no name can have a `=`.
-        let block = vars.as_block();
-        if zeros_of(block) != zeros || block.contains(&b'=') {
-            sent.is_foul |= vars.iter().any(|(name, value)| is_foul(name, value));
+        // One quick look at the whole block does for most: the only NULs are those of the lengths.
+        if zeros_of(vars.as_block()) != zeros {
+            sent.is_foul |= vars.iter().any(|(_, value)| value.contains(&0));
         }
         sent
     }
 
-    pub(crate) fn changes(&self, mount: Option<&Mount>) -> Result<Changes, Error> {
+    /// The value of a variable, where it was sent.
+    pub(crate) fn get(&self, variable: Variable) -> Option<&'a [u8]> {
+        self.found[variable as usize].as_ref().map(|found| found.value)
+    }
+
+    pub(crate) fn changes(mut self, mount: Option<&Mount>) -> Result<Changes, Error> {
         if self.is_foul {
             return Err(refused("a variable without a name, or with NUL in it"));
         }
-        if self.host.is_some_and(|host| !host.is_empty() && authority::split(host).is_none()) {
+        if self.get(Host).is_some_and(|host| !host.is_empty() && authority::split(host).is_none()) {
             return Err(refused("Host is not a host"));
         }
-        let Some(method) = self.method.filter(|method| is_method(method)) else {
+        let Some(method) = self.get(RequestMethod).filter(|method| is_method(method)) else {
             return Err(refused("REQUEST_METHOD is not a method"));
         };
-        let (script_name, path_info) = split_path(self, mount)?;
+        let (script_name, path_info) = split_path(&self, mount)?;
         if *path_info == *b"*" && method != b"OPTIONS" {
             return Err(refused("only OPTIONS can be for * (RFC 9112 §3.2.4)"));
         }
-        let content_length = match self.length {
+        let content_length = match self.get(ContentLength) {
             Some(sent) => Some(content_length(sent).ok_or_else(|| refused("CONTENT_LENGTH is not a number"))?),
             None => None,
         };
-        let scheme = self.scheme();
         let mut new = Vars::new();
-        if self.script_name != Some(&*script_name) || self.path_info != Some(&*path_info) {
-            new.push("SCRIPT_NAME", &script_name);
-            new.push("PATH_INFO", &path_info);
+        if self.get(ScriptName) != Some(&*script_name) {
+            self.replace(ScriptName, "SCRIPT_NAME", &script_name, &mut new);
         }
+        if self.get(PathInfo) != Some(&*path_info) {
+            self.replace(PathInfo, "PATH_INFO", &path_info, &mut new);
+        }
+        let scheme = self.scheme();
         self.mend(scheme, &mut new);
-        Ok(Changes { new, has_unwanted: self.has_unwanted, scheme, content_length })
+        let mut gone = self.unwanted;
+        gone.sort_unstable_by_key(|place| place.start);
+        Ok(Changes { gone, new, scheme, content_length })
+    }
+
+    /// Puts another value in the place of the one that was sent, if one was.
+    fn replace(&mut self, variable: Variable, name: &str, value: impl AsRef<[u8]>, new: &mut Vars) {
+        if let Some(found) = self.found[variable as usize].take() {
+            self.unwanted.push(found.place);
+        }
+        new.push(name, value);
     }
 
     /// `HTTPS=on` of Apache and nginx, or the scheme that nginx and others name.
     fn scheme(&self) -> Scheme {
-        if self.https.is_some() || self.request_scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https")) {
+        let names_https = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"https");
+        if self.get(Https).is_some() || self.get(RequestScheme).is_some_and(names_https) {
             Scheme::Https
         } else {
             Scheme::Http
         }
     }
 
-    /// Collects what is to replace variables that are missing, empty or not what they should be.
-    fn mend(&self, scheme: Scheme, new: &mut Vars) {
-        if is_blank(self.interface) {
-            new.push("GATEWAY_INTERFACE", "CGI/1.1");
+    /// Replaces what is missing, empty or not what it should be.
+    fn mend(&mut self, scheme: Scheme, new: &mut Vars) {
+        if is_blank(self.get(GatewayInterface)) {
+            self.replace(GatewayInterface, "GATEWAY_INTERFACE", "CGI/1.1", new);
         }
-        if is_blank(self.software) {
-            new.push("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION")));
+        if is_blank(self.get(ServerSoftware)) {
+            self.replace(ServerSoftware, "SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION")), new);
         }
         // Apache has `INCLUDED` in what it asks for by itself.
-        if !self.protocol.is_some_and(is_version) {
-            new.push("SERVER_PROTOCOL", "HTTP/1.1");
+        if !self.get(ServerProtocol).is_some_and(is_version) {
+            self.replace(ServerProtocol, "SERVER_PROTOCOL", "HTTP/1.1", new);
         }
-        if self.query.is_none() {
-            new.push("QUERY_STRING", "");
+        if self.get(QueryString).is_none() {
+            self.replace(QueryString, "QUERY_STRING", "", new);
         }
-        if self.request_scheme != Some(scheme.as_str().as_bytes()) {
-            new.push("REQUEST_SCHEME", scheme.as_str());
+        if self.get(RequestScheme) != Some(scheme.as_str().as_bytes()) {
+            self.replace(RequestScheme, "REQUEST_SCHEME", scheme.as_str(), new);
         }
-        if scheme == Scheme::Https && !matches!(self.https, Some(b"on" | b"1")) {
-            new.push("HTTPS", "on");
+        if scheme == Scheme::Https && !matches!(self.get(Https), Some(b"on" | b"1")) {
+            self.replace(Https, "HTTPS", "on", new);
         }
-        if !self.server_port.is_some_and(is_port) {
-            new.push("SERVER_PORT", scheme.default_port().to_string());
-        }
-        self.mend_server_name(new);
-        self.mend_remote_addr(new);
+        self.mend_server(scheme, new);
+        self.mend_remote(new);
     }
 
-    fn mend_server_name(&self, new: &mut Vars) {
-        let sent = self.server_name.unwrap_or_default();
+    fn mend_server(&mut self, scheme: Scheme, new: &mut Vars) {
+        let sent = self.get(ServerName).unwrap_or_default();
         let name = match split_port(sent).0 {
             name if is_host(name) => name,
             // nginx has an empty name by default, `_` by custom, and patterns.
-            _ => self.host.map(|host| split_port(host).0).filter(|host| is_host(host)).unwrap_or(b"localhost"),
+            _ => self.get(Host).map(|host| split_port(host).0).filter(|host| is_host(host)).unwrap_or(b"localhost"),
         };
         if name != sent {
-            new.push("SERVER_NAME", name);
+            self.replace(ServerName, "SERVER_NAME", name, new);
+        }
+        if !self.get(ServerPort).is_some_and(is_port) {
+            self.replace(ServerPort, "SERVER_PORT", scheme.default_port().to_string(), new);
         }
     }
 
-    fn mend_remote_addr(&self, new: &mut Vars) {
-        let Some(sent) = self.remote_addr else { return };
+    fn mend_remote(&mut self, new: &mut Vars) {
+        let Some(sent) = self.get(RemoteAddr) else { return };
         let remote = remote(sent);
         match remote.address {
             Some(address) if *address == *sent => {}
-            Some(address) => new.push("REMOTE_ADDR", address),
+            Some(address) => self.replace(RemoteAddr, "REMOTE_ADDR", address, new),
             // Never one that somebody may trust.
-            None => new.push("REMOTE_ADDR", "0.0.0.0"),
+            None => self.replace(RemoteAddr, "REMOTE_ADDR", "0.0.0.0", new),
         }
-        if let (Some(port), None) = (remote.port, self.remote_port) {
-            new.push("REMOTE_PORT", port);
+        if let (Some(port), None) = (remote.port, self.get(RemotePort)) {
+            self.replace(RemotePort, "REMOTE_PORT", port, new);
         }
     }
 }
