@@ -49,8 +49,3 @@ pub(crate) fn is_version(protocol: &[u8]) -> bool {
         _ => false,
     }
 }
-
-/// Whether no variable of a process could have this name (spec clause 4.22).
-pub(crate) fn is_foul(name: &[u8]) -> bool {
-    name.is_empty() || name.iter().any(|&byte| byte == b'=' || byte == 0)
-}

@@ -121,16 +121,18 @@ static TABLE: [u8; 256] = {
     table
 };
 
-/// A number for a name, made from its length, its last eight bytes and the eight in front of them: different numbers
-/// are different names.
+/// A number for a name, made from its length, its first eight bytes and its last eight: different numbers are different
+/// names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark(u64);
 
 impl Mark {
     pub(crate) const fn of(name: &[u8]) -> Mark {
-        let (rest, last) = last_eight(name);
-        let (_, before) = last_eight(rest);
-        Mark(last ^ before.rotate_left(29) ^ (name.len() as u64).rotate_left(56))
+        let bytes = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => u64::from_le_bytes(*first).rotate_left(29) ^ u64::from_le_bytes(*last),
+            _ => few(name),
+        };
+        Mark(bytes ^ (name.len() as u64).rotate_left(56))
     }
 
     /// Eight bits of it.
@@ -139,16 +141,34 @@ impl Mark {
     }
 }
 
-const fn last_eight(name: &[u8]) -> (&[u8], u64) {
-    if let Some((rest, last)) = name.split_last_chunk::<8>() {
-        return (rest, u64::from_le_bytes(*last));
-    }
+/// The bytes of a name of less than eight.
+const fn few(name: &[u8]) -> u64 {
     let (mut number, mut at) = (0, 0);
     while at < name.len() {
         number = number << 8 | name[at] as u64;
         at += 1;
     }
-    (&[], number)
+    number
+}
+
+/// Whether no variable of a process could have this name (spec clause 4.22): it is empty, or has a `=` or NUL in it.
+pub(crate) fn is_foul(name: &[u8]) -> bool {
+    let Some(last) = name.last_chunk::<8>() else {
+        return name.is_empty() || name.iter().any(|&byte| byte == b'=' || byte == 0);
+    };
+    // Eight bytes at a time; the last eight may overlap the others.
+    let (chunks, _) = name.as_chunks::<8>();
+    chunks.iter().chain([last]).any(|chunk| {
+        let word = u64::from_le_bytes(*chunk);
+        has_zero(word) || has_zero(word ^ u64::from_le_bytes([b'='; 8]))
+    })
+}
+
+/// Whether one of the eight bytes is zero: only such a byte borrows from its highest bit without having had it.
+const fn has_zero(word: u64) -> bool {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    word.wrapping_sub(LOW) & !word & HIGH != 0
 }
 
 #[cfg(test)]
@@ -163,5 +183,21 @@ mod tests {
             assert_eq!(meaning(&[name, b"S"].concat()), None, "{}", name.escape_ascii());
         }
         assert_eq!(meaning(b""), None);
+    }
+
+    #[test]
+    fn a_foul_byte_is_seen_wherever_it_stands() {
+        for length in 1..40 {
+            let name: Vec<u8> = (0..length).map(|at| b'A' + at % 26).collect();
+            assert!(!is_foul(&name), "{length}");
+            for at in 0..name.len() {
+                for byte in [b'=', 0] {
+                    let mut foul = name.clone();
+                    foul[at] = byte;
+                    assert!(is_foul(&foul), "{length}, {at}");
+                }
+            }
+        }
+        assert!(is_foul(b"") && !is_foul(&[0xff; 9]) && !is_foul(&[0x80, 1, 0x3c, 0x3e, 0xbd, 1, 1, 1, 0x81]));
     }
 }

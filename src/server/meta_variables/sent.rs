@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::authority::{self, is_port};
 use crate::{Error, Scheme, Vars};
 
-use super::form::{content_length, is_foul, is_method, is_version};
+use super::form::{content_length, is_method, is_version};
 use super::host::{is_host, remote, split_port};
 use super::name::Variable::{self, *};
-use super::name::{Mark, Meaning, meaning_of};
+use super::name::{Mark, Meaning, is_foul, meaning_of};
 use super::path::{Mount, split_path};
 use super::refused;
 use super::repeats::Names;
@@ -90,11 +90,10 @@ impl<'a> Sent<'a> {
             Some(sent) => Some(content_length(sent).ok_or_else(|| refused("CONTENT_LENGTH is not a number"))?),
             None => None,
         };
-        let mut new = Vars::new();
-        if self.get(ScriptName) != Some(&*script_name) {
+        // Most servers leave something to be mended.
+        let mut new = Vars::with_capacity(128);
+        if self.get(ScriptName) != Some(&*script_name) || self.get(PathInfo) != Some(&*path_info) {
             self.replace(ScriptName, "SCRIPT_NAME", &script_name, &mut new);
-        }
-        if self.get(PathInfo) != Some(&*path_info) {
             self.replace(PathInfo, "PATH_INFO", &path_info, &mut new);
         }
         let scheme = self.scheme();
