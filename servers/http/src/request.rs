@@ -297,7 +297,7 @@ fn push_fields<'a>(fields: &[Header<'a>], vars: &mut Vars) -> Result<Known<'a>, 
         if !kind.is_variable() {
             continue;
         }
-        if !repeats.may_have(field.name) {
+        if repeats.as_ref().is_some_and(|repeats| !repeats.may_have(field.name)) {
             vars.push_field(field.name.as_bytes(), field.value);
             continue;
         }
@@ -331,9 +331,10 @@ impl Repeats {
     /// Fewer fields than this are compared sooner than filtered.
     const WORTH_IT: usize = 16;
 
-    fn of(fields: &[Header<'_>]) -> Repeats {
+    /// The filter for these fields, where they are enough for one.
+    fn of(fields: &[Header<'_>]) -> Option<Repeats> {
         if fields.len() < Repeats::WORTH_IT {
-            return Repeats { seen: [0; Repeats::WORDS], again: [u64::MAX; Repeats::WORDS] };
+            return None;
         }
         let mut repeats = Repeats { seen: [0; Repeats::WORDS], again: [0; Repeats::WORDS] };
         for field in fields {
@@ -341,7 +342,7 @@ impl Repeats {
             repeats.again[word] |= repeats.seen[word] & bit;
             repeats.seen[word] |= bit;
         }
-        repeats
+        Some(repeats)
     }
 
     fn may_have(&self, name: &str) -> bool {
