@@ -9,6 +9,7 @@ mod browser;
 mod checks;
 mod clients;
 mod environ;
+mod gateway;
 mod host;
 mod lighttpd;
 mod nginx;
@@ -173,6 +174,26 @@ fn lighttpd_ajp() {
 #[test]
 fn lighttpd_proxy() {
     lighttpd::PROXY.run();
+}
+
+#[test]
+fn gateway_cgi() {
+    gateway::CGI.run();
+}
+
+#[test]
+fn gateway_fastcgi() {
+    gateway::FASTCGI.run();
+}
+
+#[test]
+fn gateway_fastcgi_at_root() {
+    gateway::FASTCGI_AT_ROOT.run();
+}
+
+#[test]
+fn gateway_scgi() {
+    gateway::SCGI.run();
 }
 
 #[test]
