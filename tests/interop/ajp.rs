@@ -1,5 +1,5 @@
-//! What AJP alone has, through the real web servers: kept connections, secrets, packets larger than usual, who the client is,
-//! and what TLS it came with.
+//! What AJP alone has, through the real web servers: kept connections, secrets, packets larger than usual, who the
+//! client is, and what TLS it came with.
 
 use std::io;
 use std::net::SocketAddr;
@@ -257,8 +257,8 @@ const LIGHTTPD_TLS: Pair = Pair {
     },
 };
 
-/// lighttpd 1.4.69 sends a secret only along with what came over TLS, and looks for the size of the key under a name of its
-/// own.
+/// lighttpd 1.4.69 sends a secret only along with what came over TLS, and looks for the size of the key under a name
+/// of its own.
 #[test]
 fn lighttpd_ajp_tls() {
     with(&LIGHTTPD_TLS, |running| tells_of_tls(&environ_over_tls(running.host.address, &[])?));

@@ -1,9 +1,10 @@
 //! One connection: packets in, events out; parts of a reply in, packets out.
 //!
-//! What a packet is goes by its place: where a body is to come it is data, for it has no code to tell; everywhere else its
-//! first byte says what it is. So the codec counts with care which packets of a body are to come: the first one comes by
-//! itself where Content-Length says that there is a body, and then one for each GET_BODY_CHUNK. When a reply ends before
-//! its body was read, the packet that was asked for last is awaited and dropped, and none is asked for any more.
+//! What a packet is goes by its place: where a body is to come it is data, for it has no code to tell; everywhere else
+//! its first byte says what it is. So the codec counts with care which packets of a body are to come: the first one
+//! comes by itself where Content-Length says that there is a body, and then one for each GET_BODY_CHUNK. When a reply
+//! ends before its body was read, the packet that was asked for last is awaited and dropped, and none is asked for any
+//! more.
 //!
 //! FORWARD_REQUEST is waited for in the input, where it takes no more than a packet; the data of a body is taken as it
 //! comes, in any pieces, and not copied.
@@ -30,10 +31,11 @@ const ID: Id = 0;
 const ONE_LENGTH: &str =
     "a packet of the request body has one length, or two that differ (lighttpd's: set its dialect)";
 
-/// How much lighttpd is asked for beyond what came, in bytes, as soon as the header of a packet is there: it writes header
-/// and data one by one, and TCP holds the data back until the header is acknowledged, which our asking does. Else each
-/// packet would take the 40 ms that an acknowledgement may be put off. From 60 KiB on, where it passes bodies on as they come
-/// (`stream-request-body` 2), it stops reading from its client and does not go on (1.4.69).
+/// How much lighttpd is asked for beyond what came, in bytes, as soon as the header of a packet is there: it writes
+/// header and data one by one, and TCP holds the data back until the header is acknowledged, which our asking does.
+/// Else each packet would take the 40 ms that an acknowledgement may be put off. It must not be 60 KiB: where lighttpd
+/// 1.4.69 passes bodies on as they come (`stream-request-body` 2), it then stops reading from its client, and does not
+/// go on.
 const LIGHTTPD_AHEAD: usize = 32 * 1024;
 
 /// The state of one connection.
@@ -84,7 +86,8 @@ struct Body {
 /// What is known of the payload.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pieces {
-    /// The web server is told to pass each chunk on: it could not know otherwise, for it does not know how much is to come.
+    /// The web server is told to pass each chunk on: it could not know otherwise, for it does not know how much is to
+    /// come.
     flush: bool,
     /// What was framed last is the end of a chunk.
     is_last: bool,
@@ -92,7 +95,9 @@ struct Pieces {
 
 impl AjpCodec {
     pub(crate) fn new(settings: Arc<Settings>, connection: &ConnectionInfo) -> AjpCodec {
-        let is_local = connection.local.is_none_or(|local| local.ip().to_canonical().is_loopback());
+        // Neither address is known of a Unix socket.
+        let known = connection.local.or(connection.peer);
+        let is_local = known.is_none_or(|known| known.ip().to_canonical().is_loopback());
         AjpCodec {
             gateway: connection.gateway,
             is_unguarded: settings.secret.is_none() && !is_local,
@@ -290,7 +295,8 @@ impl Codec for AjpCodec {
     fn refuse(&mut self, error: &Error, out: &mut Vec<u8>) {
         self.is_closing = true;
         self.is_broken = true;
-        // Of malformed packets nobody is told anything: there is no request to answer. A second head is no part of a reply.
+        // Of malformed packets nobody is told anything: there is no request to answer. A second head is no part of a
+        // reply.
         if let Stage::Asked { is_head } = self.stage {
             self.answer(error, is_head, out);
         }

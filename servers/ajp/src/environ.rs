@@ -1,8 +1,8 @@
 //! From FORWARD_REQUEST to the environ that HTTP would have given.
 //!
-//! A web server decodes the fields, and could hand over any; the rules for them are those of a server that does it itself
-//! (spec clauses 4.14 to 4.17), and of framing nothing is let through that could be read in two ways. What the variables
-//! have to be beyond that is [`normalise`]'s, as for every server behind a web server.
+//! A web server decodes the fields, and could hand over any; the rules for them are those of a server that does it
+//! itself (spec clauses 4.14 to 4.17), and of framing nothing is let through that could be read in two ways. What the
+//! variables have to be beyond that is [`normalise`]'s, as for every server behind a web server.
 
 use std::borrow::Cow;
 
@@ -85,8 +85,8 @@ impl<'a> Known<'a> {
         Ok(known)
     }
 
-    /// How long the body is (RFC 9112 §6.3). mod_proxy_ajp passes `Transfer-Encoding: chunked` on, and the content without
-    /// chunks: how long that is shows at its end.
+    /// How long the body is (RFC 9112 §6.3). mod_proxy_ajp passes `Transfer-Encoding: chunked` on, and the content
+    /// without chunks: how long that is shows at its end.
     fn body(&self, protocol: &[u8]) -> Result<RequestBody, Error> {
         match (self.content_length, self.transfer_encoding) {
             (None, None) => Ok(RequestBody::None),
@@ -106,8 +106,9 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Whether a field becomes an `HTTP_` variable: not with another name than of letters, digits and `-` (spec clause 4.16).
-/// Those of the body and of the connection do not; what else an application must not see, [`normalise`] takes out.
+/// Whether a field becomes an `HTTP_` variable: not with another name than of letters, digits and `-` (spec clause
+/// 4.16). Those of the body and of the connection do not; what else an application must not see, [`normalise`] takes
+/// out.
 fn is_variable(name: &[u8]) -> bool {
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
     name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -148,8 +149,8 @@ fn variables(sent: &ForwardRequest<'_>, known: &Known<'_>, settings: &Settings) 
     Ok(vars)
 }
 
-/// Appends the path, the query, and the target that both make. The path is not split here: what is mounted where, the web
-/// server does not say.
+/// Appends the path, the query, and the target that both make. The path is not split here: what is mounted where, the
+/// web server does not say.
 fn push_target(path: &[u8], query: Option<&[u8]>, dialect: Dialect, vars: &mut Vars) -> Result<(), Error> {
     if !path.starts_with(b"/") && path != b"*" {
         return Err(refused("req_uri is not a path"));

@@ -6,8 +6,8 @@
 //! attributes: code (1) with a value by the code …  FF
 //! ```
 //!
-//! Everything has to be there and nothing more: a number of fields that lies, a string that ends elsewhere than its length
-//! says, an attribute of a kind that cannot be read, and bytes behind the end make the packet malformed.
+//! Everything has to be there and nothing more: a number of fields that lies, a string that ends elsewhere than its
+//! length says, an attribute of a kind that cannot be read, and bytes behind the end make the packet malformed.
 
 use crate::packet::{
     AJP_LOCAL_ADDR, AJP_REMOTE_PORT, AJP_SSL_PROTOCOL, ARE_DONE, AUTH_TYPE, CODED, CONTEXT, JVM_ROUTE,

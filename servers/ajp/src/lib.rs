@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 //! # How it works
 //!
-//! [`Ajp`] is the [`Protocol`] to give to an engine's listener. The codec behind it is a state machine without sockets: it
-//! takes bytes and gives events, takes parts of a reply and gives bytes. The way a request takes:
+//! [`Ajp`] is the [`Protocol`] to give to an engine's listener. The codec behind it is a state machine without
+//! sockets: it takes bytes and gives events, takes parts of a reply and gives bytes. The way a request takes:
 //!
 //! | step | file |
 //! | --- | --- |
@@ -57,12 +57,12 @@ impl Ajp {
         Ajp::default()
     }
 
-    /// What a web server has to send along with each request; one that does not gets 403. An empty one is none. Default:
-    /// none.
+    /// What a web server has to send along with each request; one that does not gets 403. An empty one is none.
+    /// Default: none.
     ///
-    /// AJP believes the web server who the client is, whom it authenticated and whether that came over TLS. So a listener
-    /// that is open to others than this machine has to have a secret ([`check`](Ajp::check)); without one, it takes no
-    /// request (spec clause 10.25).
+    /// AJP believes the web server who the client is, whom it authenticated and whether that came over TLS. So a
+    /// listener that is open to others than this machine has to have a secret ([`check`](Ajp::check)); without one, it
+    /// takes no request (spec clause 10.25).
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Ajp {
         self.settings_mut().secret = Secret::new(secret.as_ref());
         self
@@ -71,8 +71,8 @@ impl Ajp {
     /// The largest packet in bytes, its header included, in both directions: from 8 KiB to 64 KiB; what is outside is
     /// brought to the nearer of the two. Default: 8 KiB.
     ///
-    /// The head of a request, and that of a response, has to fit into one packet. The web server has to be set to the same
-    /// size, or a larger one: `ProxyIOBufferSize` of Apache. lighttpd's stays at 8 KiB.
+    /// The head of a request, and that of a response, has to fit into one packet. The web server has to be set to the
+    /// same size: `ProxyIOBufferSize` of Apache. lighttpd's stays at 8 KiB.
     pub fn packet_size(mut self, bytes: usize) -> Ajp {
         self.settings_mut().packet_size = bytes.clamp(PACKET_SIZE, MAX_PACKET_SIZE);
         self
@@ -84,8 +84,8 @@ impl Ajp {
         self
     }
 
-    /// Where the application is mounted, as a decoded path: `/shop`. Slashes at its end are left out. Default: at the root,
-    /// for AJP does not tell.
+    /// Where the application is mounted, as a decoded path: `/shop`. Slashes at its end are left out. Default: at the
+    /// root, for AJP does not tell.
     ///
     /// It is split off the path that the application is asked for; outside of it, `SCRIPT_NAME` is empty.
     pub fn script_name(mut self, path: impl AsRef<[u8]>) -> Ajp {
@@ -115,7 +115,8 @@ impl Ajp {
             return Ok(());
         }
         let message = format!(
-            "cannot listen on {} for AJP without a secret: others than this machine could connect, and would be believed",
+            "cannot listen on {} for AJP without a secret: others than this machine could connect, and would be \
+             believed",
             listener.address()
         );
         Err(io::Error::new(io::ErrorKind::PermissionDenied, message))

@@ -12,12 +12,12 @@ pub enum Dialect {
     /// As Apache's mod_proxy_ajp speaks it.
     #[default]
     Standard,
-    /// As lighttpd's mod_ajp13 does (1.4.69, and by its source 1.4.85): `req_uri` is a path that was decoded, the packets
-    /// of a request's body do not repeat their length, the size of a TLS key is a string, and of the fields of a response
-    /// it takes no more than the name of the first one has letters, unless that is sent as a code.
+    /// As lighttpd's mod_ajp13 does (1.4.69, and by its source 1.4.85): `req_uri` is a path that was decoded, the
+    /// packets of a request's body do not repeat their length, the size of a TLS key is a string, and of the fields of
+    /// a response it takes no more than the name of the first one has letters, unless that is sent as a code.
     ///
-    /// Neither side can tell it from the standard: a path that is decoded twice is another path, and a body may begin with
-    /// two bytes that look like its length.
+    /// Neither side can tell it from the standard: a path that is decoded twice is another path, and a body may begin
+    /// with two bytes that look like its length.
     Lighttpd,
 }
 

@@ -427,7 +427,8 @@ fn lighttpd_is_asked_ahead() {
     codec.proceed(0, &mut out);
     assert_eq!(out, b"AB\0\x03\x06\x80\0");
     out.clear();
-    // What it is asked for comes in as many packets as it takes; with the header of each, it is asked for as much again.
+    // What it is asked for comes in as many packets as it takes; with the header of each, it is asked for as much
+    // again.
     let packet = packet(&[b'x'; 0x1ffc]);
     assert_eq!(decode_into(&mut *codec, &packet[..4]), ["skipped"]);
     codec.proceed(0, &mut out);

@@ -1,5 +1,5 @@
-//! The codec under the engine, over a socket, with a web server that keeps to what mod_proxy_ajp does: what only shows where
-//! both work together.
+//! The codec under the engine, over a socket, with a web server that keeps to what mod_proxy_ajp does: what only shows
+//! where both work together.
 
 mod feed;
 
@@ -97,8 +97,8 @@ fn respond(mut environ: Environ, start_response: &mut dyn StartResponse) -> Resu
     Ok(body)
 }
 
-/// A web server with one connection, that sends a body as mod_proxy_ajp does: the first packet by itself where there is a
-/// Content-Length, and then one for each GET_BODY_CHUNK.
+/// A web server with one connection, that sends a body as mod_proxy_ajp does: the first packet by itself where there
+/// is a Content-Length, and then one for each GET_BODY_CHUNK.
 struct WebServer {
     socket: TcpStream,
     /// How often it was asked for more.

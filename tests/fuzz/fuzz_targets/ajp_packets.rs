@@ -1,9 +1,10 @@
 //! Bytes of a connection, from its first packet on.
 //!
 //! Invariant: the codec never panics; it comes to the same, events and answers, whether the bytes arrive whole, one by
-//! one, or in two parts; it uses no more bytes than there are; what it answers are whole packets of an application, with
-//! one END_RESPONSE for each head; of each request it tells one begin and no more than one end, with a body of no other
-//! length than was declared; and no variable has NUL in it, stands twice, or came from an attribute that is not known.
+//! one, or in two parts; it uses no more bytes than there are; what it answers are whole packets of an application,
+//! with one END_RESPONSE for each head; of each request it tells one begin and no more than one end, with a body of no
+//! other length than was declared; and no variable has NUL in it, stands twice, or came from an attribute that is not
+//! known.
 
 #![no_main]
 

@@ -116,7 +116,8 @@ pub(crate) fn answer(codec: &mut dyn Codec, out: &mut Vec<u8>) -> bool {
 /// What [`answer`] writes where the connection goes on.
 pub(crate) const ANSWER: &[u8] = b"AB\0\x12\x04\0\xcc\0\x0aNo Content\0\0\0AB\0\x02\x05\x01";
 
-/// Feeds the same bytes whole, one by one, and with the beginning of a packet behind them: what comes of it is the same.
+/// Feeds the same bytes whole, one by one, and with the beginning of a packet behind them: what comes of it is the
+/// same.
 #[track_caller]
 pub(crate) fn decode_with(ajp: &Ajp, input: impl AsRef<[u8]>) -> Fed {
     let input = input.as_ref();
