@@ -1,6 +1,7 @@
 //! One connection: records in, the client's bytes out, and back. rustls does it; here no buffer is held while nothing is
 //! under way, so that a connection that is idle costs little.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -78,6 +79,16 @@ impl Connection {
         }
     }
 
+    /// Takes what the client is told of an error. Behind one rustls may be asked for that, and for nothing else: it has
+    /// marks in what was received, which it would follow.
+    fn take_alert(&mut self, out: &mut Vec<u8>) {
+        while self.tls.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(data)) = self.tls.process_tls_records(&mut []).state
+        {
+            encode(data, out);
+        }
+    }
+
     fn seal_record(&mut self, what: Sealing<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         while !self.failed {
             let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(&mut self.received);
@@ -138,20 +149,22 @@ impl Transport for Connection {
                 Some(_) => self.begun = true,
             }
         }
+        if self.failed {
+            return Err(refused("nothing is opened behind what could not be"));
+        }
         let (done, result) = self.open_records(plain, out);
         self.received.drain(..done.min(self.received.len()));
-        if self.ended || result.is_err() {
+        if result.is_err() {
+            self.failed = true;
+            self.take_alert(out);
+        }
+        if self.ended || self.failed {
             self.received.clear();
         }
         if self.received.is_empty() {
             self.received = Vec::new();
         }
-        result.map_err(|error| {
-            self.failed = true;
-            // The alert that says so.
-            let _ = self.open_records(&mut Vec::new(), out);
-            NotOpened::Refused(Error::refused(StatusCode::BAD_REQUEST, format!("the client and TLS: {error}")))
-        })
+        result.map_err(refused)
     }
 
     fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -178,6 +191,10 @@ impl Transport for Connection {
     fn describe(&self, variables: &mut Vars) {
         variables::describe(&self.tls, self.named.name.get().map(|name| &**name), variables);
     }
+}
+
+fn refused(error: impl fmt::Display) -> NotOpened {
+    NotOpened::Refused(Error::refused(StatusCode::BAD_REQUEST, format!("the client and TLS: {error}")))
 }
 
 fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
