@@ -3,6 +3,7 @@
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use wgi::{Body, Bytes, Environ, Error, Head, HeaderName, HeaderValue, Headers, StartResponse, StatusCode, header};
@@ -18,6 +19,9 @@ use crate::response::Answer;
 const AT_HAND: usize = 64 * 1024;
 /// How much of a body that nobody gets is read so that the back end comes to its end, in bytes.
 const UNWANTED: usize = 1 << 20;
+
+/// How long that may take: a back end that never comes to its end holds the thread that the application was called on.
+const UNWANTED_FOR: Duration = Duration::from_secs(3);
 
 /// What is to be known of a request when its response is there.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +91,7 @@ impl Exchange {
     /// Reads what nobody gets, so that the back end comes to its end in good order.
     fn discard(&mut self) {
         let mut length = mem::take(&mut self.first).len();
+        self.until = Some(Instant::now() + UNWANTED_FOR);
         let how = loop {
             match self.next() {
                 Ok(Some(bytes)) => length += bytes.len(),

@@ -37,6 +37,8 @@ pub struct Exchange {
     buffer: Vec<u8>,
     /// What the conversation came to, behind the output that was given out first.
     next: Option<Received>,
+    /// Until when it is waited for, where nobody gets what is waited for.
+    pub(crate) until: Option<Instant>,
     /// What came behind the head.
     pub(crate) first: Bytes,
     place: Option<Place>,
@@ -76,6 +78,7 @@ impl Exchange {
             watched: Watched::new(),
             buffer: Vec::new(),
             next: None,
+            until: None,
             first: Bytes::new(),
             place: Some(place),
         })
@@ -210,6 +213,9 @@ impl Exchange {
         if now.saturating_duration_since(since.max(self.pump.moved_at())) >= limits.silence {
             return Err(Failure::timeout(format!("it did nothing for {:?}", limits.silence)));
         }
+        if self.until.is_some_and(|until| until <= now) {
+            return Err(Failure::timeout("it does not come to an end, and nobody waits for it"));
+        }
         if now.saturating_duration_since(self.started) >= limits.total {
             return Err(Failure::timeout(format!("the request took more than {:?}", limits.total)));
         }
@@ -220,6 +226,7 @@ impl Exchange {
     fn wakes_at(&self) -> Instant {
         let since = self.waiting.unwrap_or(self.started).max(self.pump.moved_at());
         let deadline = (since + self.limits.silence).min(self.started + self.limits.total);
+        let deadline = self.until.unwrap_or(deadline).min(deadline);
         self.conversation.as_ref().and_then(|conversation| conversation.wakes_at()).unwrap_or(deadline).min(deadline)
     }
 
@@ -232,6 +239,8 @@ impl Exchange {
     }
 
     fn watch(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+        // It may be long, and there may be many.
+        self.buffer = Vec::new();
         let descriptors = self.conversation.as_ref().map(|one| one.descriptors()).unwrap_or_default();
         self.watched.wait(&descriptors, self.wakes_at(), context.waker()).map_err(cannot_wait)
     }

@@ -1,7 +1,8 @@
 //! CGI programs as applications: those in `cgi-bin`, written in shell, Python, Perl and PHP, each between two validators.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,8 @@ use wgi::{
     App, Body, Bytes, Environ, Error, ErrorSink, Errors, Head, Input, PeerError, Source, StartResponse, StatusCode,
 };
 use wgi_cgi::{Directory, LocalRedirects, ProgramOptions, Script};
+use wgi_engine::{Engine, Listener, Options};
+use wgi_http::Http;
 use wgi_middleware::LintLayer;
 
 const CGI_BIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cgi-bin");
@@ -562,6 +565,58 @@ fn a_program_ends_when_nobody_wants_the_rest() {
         drop(body);
         fifo.ended();
     }
+}
+
+/// A client that asks for the head alone cannot make it run for ever.
+#[test]
+fn a_body_that_nobody_gets_comes_to_an_end() {
+    for (program, query) in [("endless.sh", ""), ("hangs.sh", "?Content-Type:text/plain++started")] {
+        let fifo = Fifo::new();
+        let app = directory().env("FIFO", bytes(&fifo.path));
+        let response = client(app).head(&format!("/cgi-bin/{program}{query}")).send();
+        assert_eq!((response.status.as_u16(), response.body.len()), (200, 0), "{program}");
+        fifo.ended();
+    }
+}
+
+/// [6.12]
+#[test]
+fn a_program_that_is_silent_holds_no_thread_and_ends_with_its_client() {
+    let fifo = Fifo::new();
+    let app = directory().env("FIFO", bytes(&fifo.path));
+    let mut options = Options::default();
+    options.threads = 1;
+    let mut engine = Engine::new(options);
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.address().to_string();
+    engine.listen(listener, Http::new(), Arc::new(app));
+    let handle = engine.handle();
+    let running = std::thread::spawn(move || engine.run());
+
+    let ask = |path: &str| {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        BufReader::new(connection)
+    };
+    let read_to = |connection: &mut BufReader<TcpStream>, end: &str| {
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            assert_ne!(connection.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        text
+    };
+    let mut silent = ask("/hangs.sh?Content-Type:text/plain++started+");
+    read_to(&mut silent, "started\n");
+    // There is one thread, and it is free.
+    let mut other = ask("/hello.sh?Ada");
+    assert!(read_to(&mut other, "Hello from a shell, Ada!\n").starts_with("HTTP/1.1 200 OK\r\n"));
+    // The client is gone for good: closed with a reset, as by the end of its machine.
+    rustix::net::sockopt::set_socket_linger(silent.get_ref(), Some(Duration::ZERO)).unwrap();
+    drop(silent);
+    fifo.ended();
+    drop(other);
+    handle.stop();
+    running.join().unwrap().unwrap();
 }
 
 #[test]

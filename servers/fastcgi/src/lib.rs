@@ -26,7 +26,7 @@ pub mod upstream;
 mod values;
 
 pub use upstream::{Upstream, UpstreamOptions};
-pub use wgi_backend::{Limits, LocalRedirects, LocalRedirectsLayer, Scripts, Variables};
+pub use wgi_backend::{Limits, Links, LocalRedirects, LocalRedirectsLayer, Scripts, Variables};
 
 use std::sync::Arc;
 

@@ -130,7 +130,13 @@ impl Conversation for Connection {
         }
         self.input.reserve(PIECE);
         match self.socket.receive(&mut self.input) {
-            Ok(None) if output.is_empty() => return Received::Blocked,
+            Ok(None) if output.is_empty() => {
+                if self.input.is_empty() {
+                    // It may be long, and there may be many.
+                    self.input = Vec::new();
+                }
+                return Received::Blocked;
+            }
             Ok(None) => return Received::Some,
             Ok(Some(0)) | Err(_) => return self.closed(),
             Ok(Some(_)) => {}
@@ -161,6 +167,9 @@ impl Conversation for Connection {
             // Whoever still sends the request gives up by this.
             self.socket.shut_down();
             return;
+        }
+        if self.input.is_empty() || self.at == self.input.len() {
+            (self.input, self.at) = (Vec::new(), 0);
         }
         let kept = self.kept.clone();
         kept.put(*self);
