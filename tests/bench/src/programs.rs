@@ -2,11 +2,15 @@
 //! own. What a machine lacks is left out with a word, never an error.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow, bail};
+
+use crate::process::free_address;
 
 /// The folder of this crate.
 pub fn home() -> &'static Path {
@@ -82,6 +86,31 @@ pub fn python(package: &str) -> Result<PathBuf> {
         finish(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]))?;
     }
     Ok(python)
+}
+
+/// php-fpm, which has its version in its name.
+pub fn php_fpm() -> Result<PathBuf> {
+    let programs = std::fs::read_dir("/usr/sbin")?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> =
+        programs.filter(|path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"php-fpm"))).collect();
+    found.sort();
+    found.pop().context("php-fpm is not installed")
+}
+
+/// How php-fpm is started with so many processes, and at which address.
+pub fn php_fpm_pool(program: &Path, processes: usize) -> Result<(Command, SocketAddr)> {
+    let address = free_address()?;
+    let configuration = output_folder()?.join("php-fpm.conf");
+    std::fs::write(
+        &configuration,
+        format!(
+            "[global]\ndaemonize = no\nerror_log = /dev/null\n\
+             [www]\nuser = nobody\nlisten = {address}\npm = static\npm.max_children = {processes}\n"
+        ),
+    )?;
+    let mut command = Command::new(program);
+    command.args(["--nodaemonize", "--no-php-ini", "--allow-to-run-as-root", "--fpm-config"]).arg(configuration);
+    Ok((command, address))
 }
 
 /// A program of the system.

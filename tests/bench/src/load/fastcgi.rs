@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -10,6 +11,7 @@ use crate::cli::Run;
 use crate::load::closed::{self, Load};
 use crate::measure::Sample;
 use crate::process::Server;
+use crate::programs;
 
 /// Record types (FastCGI 1.0, section 8).
 const BEGIN_REQUEST: u8 = 1;
@@ -50,7 +52,12 @@ pub fn ask(address: SocketAddr) -> Result<Answer> {
     }
 }
 
-/// A request as nginx sends it with its own `fastcgi_params` for a small GET with a browser's usual fields.
+/// What php-fpm runs; the others answer whatever it says.
+pub fn script() -> PathBuf {
+    programs::home().join("programs/hello.php")
+}
+
+/// A request as nginx sends it with its own `fastcgi.conf` for a small GET with a browser's usual fields.
 pub fn request() -> Vec<u8> {
     const VARIABLES: &[(&str, &str)] = &[
         ("QUERY_STRING", ""),
@@ -78,8 +85,10 @@ pub fn request() -> Vec<u8> {
         ("HTTP_ACCEPT_LANGUAGE", "en-GB,en;q=0.5"),
         ("HTTP_ACCEPT_ENCODING", "gzip, deflate"),
     ];
+    let script = script();
+    let script = script.to_str().filter(|path| path.len() < 128).unwrap_or("/hello.php");
     let mut params = Vec::new();
-    for (name, value) in VARIABLES {
+    for (name, value) in VARIABLES.iter().chain(&[("SCRIPT_FILENAME", script)]) {
         // All of these are shorter than 128 bytes: lengths of one byte.
         params.extend_from_slice(&[name.len() as u8, value.len() as u8]);
         params.extend_from_slice(name.as_bytes());

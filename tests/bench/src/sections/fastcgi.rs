@@ -26,6 +26,9 @@ pub struct Peer {
     pub arguments: fn(usize, usize) -> Vec<String>,
 }
 
+/// php-fpm, which binds an address of its own.
+const PHP: &str = "php-fpm";
+
 pub const PEERS: &[Peer] = &[
     Peer {
         name: "floor",
@@ -49,6 +52,7 @@ pub const PEERS: &[Peer] = &[
         arguments: |_, _| Vec::new(),
     },
     Peer { name: "Go net/http/fcgi", build: || programs::go("fastcgi"), arguments: |_, _| Vec::new() },
+    Peer { name: PHP, build: programs::php_fpm, arguments: |_, _| Vec::new() },
 ];
 
 pub fn kept(run: &Run) -> Result<Findings> {
@@ -61,11 +65,12 @@ pub fn kept(run: &Run) -> Result<Findings> {
 pub fn behind_nginx(run: &Run) -> Result<Findings> {
     programs::installed("nginx")?;
     let round = |server: &Server| {
-        let nginx = Nginx::start(
-            run.cores.load,
-            "location / { include /etc/nginx/fastcgi_params; fastcgi_pass peer; fastcgi_keep_conn on; }",
-            server.address,
-        )?;
+        let location = format!(
+            "location / {{ include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {};\n\
+             fastcgi_pass peer; fastcgi_keep_conn on; }}",
+            fastcgi::script().display()
+        );
+        let nginx = Nginx::start(run.cores.load, &location, server.address)?;
         wrk::through(run, &nginx.server, server, Mode::Keep, CONNECTIONS)
     };
     let text =
@@ -110,6 +115,11 @@ fn compare(
 }
 
 fn start(run: &Run, peer: &Peer, program: &Path, answer: usize) -> Result<Server> {
+    if peer.name == PHP {
+        // A process is a connection's as long as that is kept.
+        let (command, address) = programs::php_fpm_pool(program, CONNECTIONS + 1)?;
+        return Server::start(command, address, run.cores.server);
+    }
     let mut command = Command::new(program);
     command.args((peer.arguments)(answer, CONNECTIONS));
     Server::start_listening(command, run.cores.server)
