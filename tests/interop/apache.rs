@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::pair::{NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
+use crate::pair::{ITS_OWN_ADDRESS, NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, USER, find, is_root};
 
 const MERGES_SLASHES: &str = "Apache looks for a file, and merges slashes on the way";
@@ -201,7 +201,7 @@ pub(crate) const PROXY_HTTP: Pair = Pair {
     needs: &["apache2"],
     prefix: "",
     cannot: &[],
-    lacks: &[],
+    lacks: &[("REMOTE_ADDR", ITS_OWN_ADDRESS)],
     start: |place, address| {
         let (probe, port) = probe_at_port(place, "--http")?;
         let config = format!("ProxyPreserveHost On\nProxyPass / http://{port}/ nocanon flushpackets=on");

@@ -29,7 +29,7 @@ pub(crate) fn same_environ(host: &Host, method: &str, path: &str, body: &[u8]) -
         if name == "CONTENT_LENGTH" && ours == "0" {
             ours = "";
         }
-        if ours != theirs && !host.lacks.contains(&name) {
+        if ours != theirs && !host.lacks.iter().any(|(lacking, _)| *lacking == name) {
             differences.push(format!("{name} is {ours:?}, directly {theirs:?}"));
         }
     }

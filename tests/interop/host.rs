@@ -1,7 +1,7 @@
 //! A server with the probe behind it: how it is asked, and what a check may say of the answer.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,11 +14,14 @@ pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     pub(crate) prefix: &'static str,
     pub(crate) direct: SocketAddr,
-    /// The variables that it does not pass on.
-    pub(crate) lacks: &'static [&'static str],
+    /// The variables that it does not pass on, each with the reason.
+    pub(crate) lacks: &'static [(&'static str, &'static str)],
     /// The folder with the logs of everything that runs.
     pub(crate) folder: PathBuf,
 }
+
+/// Where the client is: elsewhere than the servers, which connect from 127.0.0.1 to each other.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// What a check says: nothing, or what was wrong.
 pub(crate) type Check = Result<(), Box<dyn std::error::Error>>;
@@ -62,7 +65,7 @@ pub(crate) fn request(
 
 /// Sends a head and a body, and reads the response at the same time: neither side waits for the other's buffers.
 pub(crate) fn exchange(address: SocketAddr, method: &str, head: &[u8], body: &[u8]) -> io::Result<Response> {
-    let mut connection = Connection::open(address)?;
+    let mut connection = Connection::open_from(CLIENT, address)?;
     let mut sender = connection.socket().try_clone()?;
     thread::scope(|scope| {
         scope.spawn(move || {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::pair::{NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
+use crate::pair::{ITS_OWN_ADDRESS, NO_RESET, ONE_CALL, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, find};
 
 const MERGES_SLASHES: &str = "lighttpd merges slashes";
@@ -145,7 +145,7 @@ pub(crate) const PROXY: Pair = Pair {
     needs: &["lighttpd"],
     prefix: "",
     cannot: &[("reason", OWN_REASON), ("error_later", NO_LAST_CHUNK), ("panic_later", NO_LAST_CHUNK)],
-    lacks: &[],
+    lacks: &[("REMOTE_ADDR", ITS_OWN_ADDRESS)],
     start: |place, address| {
         let (probe, port) = probe_at_port(place, "--http")?;
         let config = format!(

@@ -6,10 +6,12 @@
 mod ajp;
 mod apache;
 mod browser;
+mod caddy;
 mod checks;
 mod clients;
 mod environ;
 mod gateway;
+mod haproxy;
 mod host;
 mod lighttpd;
 mod nginx;
@@ -204,4 +206,49 @@ fn python_http_server() {
 #[test]
 fn busybox_httpd() {
     small::BUSYBOX.run();
+}
+
+#[test]
+fn haproxy_http() {
+    haproxy::HTTP.run();
+}
+
+#[test]
+fn haproxy_http_send_proxy() {
+    haproxy::HTTP_SEND_PROXY.run();
+}
+
+#[test]
+fn haproxy_fastcgi() {
+    haproxy::FASTCGI.run();
+}
+
+#[test]
+fn haproxy_fastcgi_kept() {
+    haproxy::FASTCGI_KEPT.run();
+}
+
+#[test]
+fn haproxy_fastcgi_multiplexed() {
+    haproxy::FASTCGI_MULTIPLEXED.run();
+}
+
+#[test]
+fn caddy_http() {
+    caddy::HTTP.run();
+}
+
+#[test]
+fn caddy_fastcgi_tcp() {
+    caddy::FASTCGI_TCP.run();
+}
+
+#[test]
+fn caddy_fastcgi_unix() {
+    caddy::FASTCGI_UNIX.run();
+}
+
+#[test]
+fn caddy_php_fastcgi() {
+    caddy::PHP_FASTCGI.run();
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::pair::{NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket, probe_at_socket_with};
+use crate::pair::{ITS_OWN_ADDRESS, NO_RESET, ONE_CALL, Pair, probe_at_port, probe_at_socket, probe_at_socket_with};
 use crate::process::{Place, Process, find, is_root};
 
 /// ngx_http_upstream.c, `preserve_output`: only proxy_pass and grpc_pass go on sending behind the head of a response.
@@ -53,7 +53,7 @@ pub(crate) const PROXY_PASS: Pair = Pair {
     needs: &["nginx"],
     prefix: "",
     cannot: &[],
-    lacks: &[],
+    lacks: &[("REMOTE_ADDR", ITS_OWN_ADDRESS)],
     start: |place, address| {
         let (probe, port) = probe_at_port(place, "--http")?;
         let upstream = format!("upstream probe {{ server {port}; keepalive 4; }}");
@@ -75,7 +75,7 @@ pub(crate) const PROXY_PASS_1_0: Pair = Pair {
     needs: &["nginx"],
     prefix: "",
     cannot: &[("drip", COLLECTS), ("async", COLLECTS)],
-    lacks: &["SERVER_PROTOCOL"],
+    lacks: &[("REMOTE_ADDR", ITS_OWN_ADDRESS), ("SERVER_PROTOCOL", "it speaks HTTP/1.0, whatever the client spoke")],
     start: |place, address| {
         let (probe, port) = probe_at_port(place, "--http")?;
         let location = format!("location / {{ proxy_pass http://{port}; proxy_set_header Host $http_host; }}");

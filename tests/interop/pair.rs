@@ -15,6 +15,9 @@ pub(crate) const ONE_CALL: &str = "each process answers one request, and counts 
 /// Why a response that breaks off cannot be told from a whole one where the end of the connection is its end.
 pub(crate) const NO_RESET: &str = "a Unix socket knows no reset";
 
+/// Why REMOTE_ADDR is the web server's own address, where nothing like FastCGI or the PROXY protocol says whose it is.
+pub(crate) const ITS_OWN_ADDRESS: &str = "over HTTP the connection is the proxy's, and X-Forwarded-For is not believed";
+
 /// A way to host the probe.
 pub(crate) struct Pair {
     /// The test's name.
@@ -25,8 +28,8 @@ pub(crate) struct Pair {
     pub(crate) prefix: &'static str,
     /// The rows that cannot pass through, each with the reason.
     pub(crate) cannot: &'static [(&'static str, &'static str)],
-    /// The variables that it does not pass on as they came.
-    pub(crate) lacks: &'static [&'static str],
+    /// The variables that it does not pass on as they came, each with the reason.
+    pub(crate) lacks: &'static [(&'static str, &'static str)],
     /// Starts the servers in a folder, the web server at that address.
     pub(crate) start: fn(&Place, SocketAddr) -> io::Result<Vec<Process>>,
 }

@@ -51,7 +51,11 @@ pub(crate) const PYTHON: Pair = Pair {
         ("path_question", DECODES),
         ("path_double_slash", MERGES_SLASHES),
     ],
-    lacks: &["SERVER_PROTOCOL", "CONTENT_TYPE", "HTTP_X_TEST"],
+    lacks: &[
+        ("SERVER_PROTOCOL", "http.server says what it speaks itself"),
+        ("CONTENT_TYPE", "http.server makes one up where there is none"),
+        ("HTTP_X_TEST", FEW_FIELDS),
+    ],
     start: |place, address| {
         place.folder("cgi-bin")?;
         place.program("cgi-bin/probe")?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::clients::PYTHON;
 use crate::host::{eventually, text};
 use crate::nginx::nginx;
-use crate::pair::{Pair, probe};
+use crate::pair::{ITS_OWN_ADDRESS, Pair, probe};
 use crate::process::{Place, Process, output};
 use crate::proxied::{TIMEOUTS, ask, environ, haproxy, is_missing, start_proxy};
 
@@ -290,7 +290,7 @@ const NGINX: Pair = Pair {
     needs: &["nginx", "openssl"],
     prefix: "",
     cannot: &[("environ_gateway", OWN_SCHEME), ("url", OWN_SCHEME)],
-    lacks: &[],
+    lacks: &[("REMOTE_ADDR", ITS_OWN_ADDRESS)],
     start: |place, address| {
         make_authority(place, "authority");
         make_certificate(place, "authority", "server", "/CN=localhost", P256);

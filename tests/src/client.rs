@@ -5,8 +5,10 @@
 //! arrived, where another client would give an error and nothing else.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 /// How long a read may take before the test is taken to have failed: long enough for a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,7 +137,21 @@ impl Connection {
     /// # Errors
     /// What the system says.
     pub fn open(address: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect(address)?;
+        Connection::over(TcpStream::connect(address)?)
+    }
+
+    /// Connects from an address of this machine's; otherwise as [`open`](Connection::open).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_from(local: IpAddr, address: SocketAddr) -> io::Result<Connection> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+        socket.connect(&address.into())?;
+        Connection::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -30,6 +30,9 @@ const MAX_PAYLOAD: usize = MAX_LENGTH - 7;
 /// What is appended to the variables of a request, in bytes, as a rule.
 const SPARE: usize = 128;
 
+/// A record that is none: of no version, and of a type that nothing follows.
+const BROKEN_OFF: [u8; HEADER_LEN] = [0, UNKNOWN_TYPE, 0, 0, 0, 0, 0, 0];
+
 /// The state of one connection.
 pub(crate) struct FastCgiCodec {
     settings: Arc<Settings>,
@@ -474,10 +477,10 @@ impl Codec for FastCgiCodec {
     fn cut(&mut self, id: Id, out: &mut Vec<u8>) -> bool {
         match self.requests.as_slice() {
             // The connection breaks off without END_REQUEST. nginx without fastcgi_keep_conn would take that for the end of
-            // the response; a record that it never takes tells it apart. It is one that may always be sent, and that
-            // others skip.
+            // the response, and so would Caddy. A record that neither takes tells it apart; it has no content, which Caddy
+            // takes for the response's, whatever the type, and is a whole one, for HAProxy waits for the rest of another.
             [open] if open.id == id => {
-                write_unknown_type(0, out);
+                out.extend_from_slice(&BROKEN_OFF);
                 self.requests.clear();
                 false
             }
