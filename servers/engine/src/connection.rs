@@ -27,8 +27,8 @@ const BATCH: usize = 256 * 1024;
 /// How long a peer that was refused may take to read why, before the connection is closed under it.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a peer that has just connected may take to send its first request, once the engine stops.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// How long a peer may take to send a request on an open connection, once the engine stops.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// A connection.
 pub(crate) struct Connection {
@@ -42,8 +42,6 @@ pub(crate) struct Connection {
     stage: Stage,
     /// Since when the head of a request is waited for: since its first byte came, or since the engine stops.
     head_since: Option<Instant>,
-    /// There was a request.
-    is_used: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +80,6 @@ impl Connection {
             options,
             stage: Stage::Open,
             head_since: None,
-            is_used: false,
         }
     }
 
@@ -207,9 +204,10 @@ impl Connection {
         self.wait_until(deadline, turn)
     }
 
-    /// The engine stops, and no request is under way here. What the peer has sent by now is still answered; and on a
-    /// connection that has had no request yet, its first one is on its way: a peer that has just connected need not
-    /// reckon with an end, as one that uses a connection again must.
+    /// The engine stops, and no request is under way here. What the peer has sent by now is still answered. One more
+    /// may be on its way: who has just connected sends its first, and who keeps connections, as a web server in front
+    /// does, may have chosen this one. It would come upon a closed connection, and what is not safe to repeat would be
+    /// lost. So there is a little time for it; its response says that it was the last (RFC 9112 §9.6, "graceful" close).
     fn wait_for_last_request(&mut self, turn: &mut Turn<'_>) -> Flow {
         let Some(wire) = self.wire.as_mut() else { return Flow::Stop(Verdict::Close) };
         // The event for it may not have been taken yet.
@@ -217,10 +215,7 @@ impl Connection {
             wire.readable = true;
             return Flow::On;
         }
-        if self.is_used {
-            return Flow::Stop(Verdict::Close);
-        }
-        let deadline = *self.head_since.get_or_insert(turn.now) + FIRST_REQUEST;
+        let deadline = *self.head_since.get_or_insert(turn.now) + LAST_REQUEST;
         self.wait_until(deadline, turn)
     }
 
@@ -304,7 +299,6 @@ impl Connection {
 
     fn begin(&mut self, id: Id, environ: Environ, input: Input, turn: &mut Turn<'_>) -> Flow {
         turn.begin_exchange();
-        self.is_used = true;
         let mut environ = environ.with_input(input);
         if let Some(layer) = self.wire.as_ref().and_then(|wire| wire.layer.as_ref()) {
             layer.describe(environ.vars_mut());
@@ -555,6 +549,11 @@ impl Connection {
     fn close(&mut self, turn: &mut Turn<'_>) -> Flow {
         if let Some(wire) = self.wire.as_mut() {
             wire.end();
+            if turn.is_stopping() {
+                // FastCGI cannot say that a response is the last. A peer that saw its end before that of the connection
+                // would send the next request here, while this is not even late in closing.
+                wire.socket.hold_back();
+            }
         }
         if let Flow::Stop(verdict) = self.send_all(turn) {
             return Flow::Stop(verdict);

@@ -77,6 +77,12 @@ impl Socket {
         }
     }
 
+    /// Keeps what is written from here on until the end goes with it, in one segment (tcp(7), TCP_CORK). On a Unix socket
+    /// there is no such thing.
+    pub(crate) fn hold_back(&self) {
+        let _ = sockopt::set_tcp_cork(&self.fd, true);
+    }
+
     /// Says that nothing more will be written.
     pub(crate) fn finish(&self) {
         // A peer that is gone has nothing to be told.

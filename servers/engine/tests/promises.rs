@@ -604,10 +604,28 @@ fn a_stop_is_graceful() {
 
 #[test]
 fn a_stop_waits_for_the_request_of_who_has_just_connected() {
+    assert_one_more_request_is_answered(|_| {});
+}
+
+#[test]
+fn a_stop_waits_for_one_more_request_on_a_kept_connection() {
+    assert_one_more_request_is_answered(|connection| {
+        connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            let mut byte = [0];
+            connection.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+    });
+}
+
+fn assert_one_more_request_is_answered(before_the_stop: impl Fn(&mut TcpStream)) {
     // It does not wait for long, and this thread may be late.
     let is_answered = (0..10).any(|_| {
         let mut server = Server::start(options(1), hello);
         let mut connection = server.connect();
+        before_the_stop(&mut connection);
         server.handle.stop();
         // Once the listener is closed, all connections that are idle were looked at.
         let start = Instant::now();
