@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,11 +96,21 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program in `place`, with its output in `NAME.log` there.
     pub(crate) fn start(place: &Place, name: &str, command: &mut Command) -> io::Result<Process> {
+        Process::start_with(place, name, command, Stdio::null())
+    }
+
+    /// The same, with something for its standard input.
+    pub(crate) fn start_with(
+        place: &Place,
+        name: &str,
+        command: &mut Command,
+        stdin: impl Into<Stdio>,
+    ) -> io::Result<Process> {
         let log = place.path(&format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
         let child = command
             .current_dir(place.path(""))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(file.try_clone()?)
             .stderr(file)
             .process_group(0)
@@ -163,20 +173,21 @@ impl Process {
         Ok(rustix::process::kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    fn failed(&self, what: &str) -> io::Error {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        io::Error::other(format!("{} {what}:\n{log}", self.log.display()))
-    }
-
-    fn has_ended(&mut self, within: Duration) -> bool {
+    /// Waits until it has ended by itself.
+    pub(crate) fn await_end(&mut self, within: Duration) -> io::Result<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < within {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return true;
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
             }
             thread::sleep(Duration::from_millis(5));
         }
-        false
+        Err(self.failed("does not end"))
+    }
+
+    fn failed(&self, what: &str) -> io::Error {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        io::Error::other(format!("{} {what}:\n{log}", self.log.display()))
     }
 }
 
@@ -185,7 +196,7 @@ impl Drop for Process {
         let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
         // The leader is asked first; then whatever it left behind in its group is ended.
         let _ = rustix::process::kill_process(group, Signal::TERM);
-        self.has_ended(STOP);
+        let _ = self.await_end(STOP);
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
     }
