@@ -1,9 +1,14 @@
 //! HAProxy: over HTTP, and over FastCGI with its `fcgi-app`, one request at a time or several on each connection.
 
-use std::io;
+use std::error::Error;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
+use wgi_conformance::client::Connection;
+
+use crate::host::eventually;
 use crate::pair::{ITS_OWN_ADDRESS, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, find};
 
@@ -95,6 +100,56 @@ pub(crate) const FASTCGI_MULTIPLEXED: Pair = Pair {
         Ok(vec![haproxy(place, address, app, &server)?, probe])
     },
 };
+
+/// What HAProxy counts of its server under these names.
+fn counts<const N: usize>(place: &Place, names: [&str; N]) -> Result<[u64; N], Box<dyn Error>> {
+    let mut socket = UnixStream::connect(place.path("haproxy.stats"))?;
+    socket.write_all(b"show stat\n")?;
+    let mut table = String::new();
+    socket.read_to_string(&mut table)?;
+    let mut lines = table.lines();
+    let header = lines.next().unwrap_or_default();
+    let server = lines.find(|line| line.starts_with("back,probe,")).ok_or("HAProxy knows of no server")?;
+    let mut counts = [0; N];
+    for (count, name) in counts.iter_mut().zip(names) {
+        let column = header.split(',').position(|column| column == name).ok_or("no such column")?;
+        *count = server.split(',').nth(column).unwrap_or_default().parse()?;
+    }
+    Ok(counts)
+}
+
+/// Eight requests are under way at once, on fewer connections; each gets the answer that is its own.
+#[test]
+fn haproxy_fastcgi_interleaves() {
+    let Some(running) = FASTCGI_MULTIPLEXED.start() else { return };
+    let body = |client: usize| vec![b'a' + client as u8; 60_000 + 1000 * client];
+    // More than HAProxy's buffer: it passes a request on when that is full, or the request complete.
+    const FIRST: usize = 30_000;
+    let mut clients = Vec::new();
+    for client in 0..8 {
+        let mut connection = Connection::open(running.host.address).unwrap();
+        let (body, host) = (body(client), running.host.address);
+        let head = format!("POST /echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len());
+        connection.send([head.as_bytes(), &body[..FIRST]].concat()).unwrap();
+        clients.push((connection, body));
+        // The first is to be there before HAProxy asks itself whether another connection is needed.
+        let under_way = || match counts(&running.place, ["scur"]) {
+            Ok([current]) => Ok(current == client as u64 + 1),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        };
+        assert!(eventually(under_way).unwrap(), "request {client} is not passed on\n{}", running.place.logs());
+    }
+    let [connections, reused] = counts(&running.place, ["connect", "reuse"]).unwrap();
+    assert!(connections < 8 && reused > 0, "{connections} connections for 8 requests, {reused} times used again");
+    for (connection, body) in clients.iter_mut().rev() {
+        connection.send(&body[FIRST..]).unwrap();
+    }
+    for (connection, body) in &mut clients {
+        let response = connection.receive("POST").unwrap();
+        assert_eq!(response.status, 200);
+        assert!(response.body == *body, "the body of another, or part of one: {}", response.text());
+    }
+}
 
 /// Starts HAProxy with an application and a backend.
 fn haproxy(place: &Place, address: SocketAddr, app: &str, backend: &str) -> io::Result<Process> {

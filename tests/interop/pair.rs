@@ -77,34 +77,43 @@ impl Pair {
         Ok(Running { host, _servers: servers, _direct: direct, place })
     }
 
-    /// Puts the pair through every row that can pass.
-    ///
-    /// # Panics
-    /// When one fails, with all that failed and the logs.
-    pub(crate) fn run(&self) {
+    /// Puts the pair through every row that can pass; `None` where a program is missing.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
         for (row, _) in self.cannot {
             assert!(ROWS.iter().any(|known| known.name == *row), "{}: there is no row {row}", self.name);
         }
-        let Some(running) = self.start() else { return };
+        let running = self.start()?;
         let only = std::env::var("WGI_ROW").ok();
-        let mut failed = Vec::new();
+        let (mut passed, mut failed) = (0, Vec::new());
         for row in ROWS {
             let exempt = self.cannot.iter().any(|(name, _)| *name == row.name);
             if only.as_deref().map_or(exempt, |only| only != row.name) {
                 continue;
             }
-            if let Err(what) = (row.check)(&running.host) {
-                failed.push(format!("{}: {what}", row.name));
+            match (row.check)(&running.host) {
+                Ok(()) => passed += 1,
+                Err(what) => failed.push(format!("{}: {what}", row.name)),
             }
         }
-        assert!(
-            failed.is_empty(),
-            "{}: {} rows failed\n{}\n{}",
-            self.name,
-            failed.len(),
-            failed.join("\n"),
-            running.place.logs()
-        );
+        Some(Outcome { passed, failed, logs: running.place.logs() })
+    }
+}
+
+/// What came of the rows of a pair.
+pub(crate) struct Outcome {
+    /// How many passed.
+    pub(crate) passed: usize,
+    /// Those that did not, and why.
+    failed: Vec<String>,
+    logs: String,
+}
+
+impl Outcome {
+    /// # Panics
+    /// When a row failed, with all that failed and the logs.
+    pub(crate) fn assert(&self, pair: &Pair) {
+        let Outcome { failed, logs, .. } = self;
+        assert!(failed.is_empty(), "{}: {} rows failed\n{}\n{logs}", pair.name, failed.len(), failed.join("\n"));
     }
 }
 

@@ -285,7 +285,7 @@ fn what_cannot_be_served_is_said() {
 const OWN_SCHEME: &str = "the scheme is that of nginx's own connection, not of its client's";
 
 /// The whole table, through a web server that asks the probe within TLS, on connections that it keeps.
-const NGINX: Pair = Pair {
+pub(crate) const NGINX: Pair = Pair {
     name: "nginx_proxy_pass_https",
     needs: &["nginx", "openssl"],
     prefix: "",
@@ -314,11 +314,6 @@ const NGINX: Pair = Pair {
         Ok(vec![nginx(place, address, &upstream, &location)?, probe])
     },
 };
-
-#[test]
-fn nginx_proxy_pass_https() {
-    NGINX.run();
-}
 
 /// The most memory that a process has held, in bytes.
 fn peak(process: &Process) -> io::Result<u64> {
