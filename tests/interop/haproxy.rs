@@ -14,7 +14,7 @@ use crate::process::{Place, Process, find};
 
 const WANTS_LENGTH: &str = "HAProxy refuses a request without a length that does not fit into its buffer";
 const IN_TURN: &str =
-    "what came on one connection is answered in turn, and all wait for a page that blocks for a minute";
+    "what came on one connection is answered in turn, and all wait for a page that takes a minute";
 
 pub(crate) const HTTP: Pair = Pair {
     name: "haproxy_http",
