@@ -13,8 +13,7 @@ use crate::pair::{ITS_OWN_ADDRESS, Pair, probe, probe_at_port, probe_at_socket};
 use crate::process::{Place, Process, find};
 
 const WANTS_LENGTH: &str = "HAProxy refuses a request without a length that does not fit into its buffer";
-const IN_TURN: &str =
-    "what came on one connection is answered in turn, and all wait for a page that takes a minute";
+const IN_TURN: &str = "what came on one connection is answered in turn, and all wait for a page that takes a minute";
 
 pub(crate) const HTTP: Pair = Pair {
     name: "haproxy_http",
