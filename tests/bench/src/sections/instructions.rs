@@ -52,7 +52,9 @@ pub fn run(run: &Run) -> Result<Findings> {
             row(what, server.name, counted);
         }
     }
-    for peer in crate::sections::fastcgi::PEERS.iter().filter(|peer| run.wants(peer.name) && !peer.name.contains("Go"))
+    // Not those whose processes callgrind cannot follow.
+    let can_be_followed = |name: &str| !name.contains("Go") && name != "php-fpm";
+    for peer in crate::sections::fastcgi::PEERS.iter().filter(|peer| run.wants(peer.name) && can_be_followed(peer.name))
     {
         eprintln!("FastCGI: {}", peer.name);
         let counted = (peer.build)().and_then(|program| {
