@@ -189,7 +189,7 @@ fn apache_proxy_ajp_user() {
         let environ = running.host.environ("GET", "/environ", fields, b"")?;
         equal("REMOTE_USER", text(&environ, "REMOTE_USER"), "ada")?;
         equal("AUTH_TYPE", text(&environ, "AUTH_TYPE"), "Basic")?;
-        equal("REMOTE_ADDR", text(&environ, "REMOTE_ADDR"), "127.0.0.1")?;
+        equal("REMOTE_ADDR", text(&environ, "REMOTE_ADDR"), "127.0.0.2")?;
         equal("SERVER_ADDR", text(&environ, "SERVER_ADDR"), "127.0.0.1")?;
         ensure(text(&environ, "REMOTE_PORT").parse::<u16>().is_ok(), || "REMOTE_PORT is no port".into())
     });
