@@ -28,9 +28,9 @@ pub use wgi_backend::{Limits, LocalRedirects, LocalRedirectsLayer, Variables};
 use std::sync::Arc;
 
 use wgi::server::meta_variables::Mount;
-use wgi_engine::{Codec, ConnectionInfo, Protocol};
+use wgi_engine::{Codec, ConnectionInfo, Protocol, SingleCodec};
 
-use crate::codec::ScgiCodec;
+use crate::codec::Connection;
 use crate::settings::Settings;
 
 /// SCGI, on the application's side: the protocol to give to a listener.
@@ -76,7 +76,7 @@ impl Scgi {
 
 impl Protocol for Scgi {
     fn codec(&self, connection: &ConnectionInfo) -> Box<dyn Codec> {
-        Box::new(ScgiCodec::new(Arc::clone(&self.settings), connection))
+        Box::new(SingleCodec::new(Connection::new(Arc::clone(&self.settings), connection)))
     }
 
     fn name(&self) -> &'static str {

@@ -20,9 +20,9 @@ mod settings;
 use std::sync::Arc;
 
 use wgi::server::meta_variables::Mount;
-use wgi_engine::{Codec, ConnectionInfo, Protocol};
+use wgi_engine::{Codec, ConnectionInfo, Protocol, SingleCodec};
 
-use crate::codec::UwsgiCodec;
+use crate::codec::Connection;
 use crate::settings::Settings;
 
 /// The uwsgi protocol, on the application's side: the protocol to give to a listener.
@@ -68,7 +68,7 @@ impl Uwsgi {
 
 impl Protocol for Uwsgi {
     fn codec(&self, connection: &ConnectionInfo) -> Box<dyn Codec> {
-        Box::new(UwsgiCodec::new(Arc::clone(&self.settings), connection))
+        Box::new(SingleCodec::new(Connection::new(Arc::clone(&self.settings), connection)))
     }
 
     fn name(&self) -> &'static str {
