@@ -90,6 +90,12 @@ pub fn run(app: impl App) -> ExitCode {
 
 /// As [`run`], with options.
 pub fn run_with(app: impl App, options: &Options) -> ExitCode {
+    run_dyn(&app, options)
+}
+
+/// One function for every type of application: it is compiled with this crate, and so ends up beside what it calls. Each
+/// page of code that a start comes to is a page fault.
+fn run_dyn(app: &dyn App, options: &Options) -> ExitCode {
     if !is_cgi() && env::var_os("REQUEST_METHOD").is_none() {
         // Started by hand: there is no server to answer to, but somebody who reads this.
         let _ = writeln!(
@@ -100,7 +106,7 @@ pub fn run_with(app: impl App, options: &Options) -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    match exchange::on_stdio(&app, options, env::vars_os()) {
+    match exchange::on_stdio(app, options, env::vars_os()) {
         Ok(()) | Err(Interrupted::Disconnected) => ExitCode::SUCCESS,
         Err(Interrupted::Cut) => ExitCode::FAILURE,
     }

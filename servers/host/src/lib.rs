@@ -47,6 +47,9 @@ const FAILED: i32 = 1;
 /// The exit status of a program whose options are wrong.
 const MISUSED: i32 = 2;
 
+/// What a program is called that nobody named.
+const NAMELESS: &str = "wgi";
+
 /// Hosts `app` as this process was started: as a CGI program, on a socket it was given, or on the addresses that its
 /// options name; over HTTP on 127.0.0.1:8080 when nothing was said. Ends the process.
 ///
@@ -78,8 +81,8 @@ pub fn run(app: impl App + 'static) -> ! {
 ///     .about("A list of books, with a search by author.")
 ///     .run()
 /// ```
-pub struct Host<A> {
-    make: Make<A>,
+pub struct Host {
+    make: Make,
     own: Vec<OwnOption>,
     name: Option<String>,
     version: Option<String>,
@@ -87,12 +90,14 @@ pub struct Host<A> {
 }
 
 /// Makes the application, of what was given of its own options.
-type Make<A> = Box<dyn FnOnce(&Given) -> Result<A, String>>;
+type Make = Box<dyn FnOnce(&Given) -> Result<Arc<dyn App>, String>>;
 
-impl<A: App + 'static> Host<A> {
+// Of no type of application, so that all of this is compiled once, with this crate, and what a program has of its own
+// stays small: a CGI program is read in anew for each request, page by page.
+impl Host {
     /// Hosts `app` under the name that the program was called by.
-    pub fn new(app: A) -> Host<A> {
-        Host::configured(|_| Ok::<A, String>(app))
+    pub fn new(app: impl App + 'static) -> Host {
+        Host::configured(|_| Ok::<_, String>(app))
     }
 
     /// Hosts the application that `make` makes of what was given of the program's own options ([`option`](Host::option),
@@ -100,8 +105,15 @@ impl<A: App + 'static> Host<A> {
     ///
     /// It is called once, when it is clear that there is something to host. An error is told like that of any wrong
     /// option, and the exit status is 2; a CGI program answers 500.
-    pub fn configured<E: std::fmt::Display>(make: impl FnOnce(&Given) -> Result<A, E> + 'static) -> Host<A> {
-        let make = Box::new(|given: &Given| make(given).map_err(|error| error.to_string()));
+    pub fn configured<A, E>(make: impl FnOnce(&Given) -> Result<A, E> + 'static) -> Host
+    where
+        A: App + 'static,
+        E: std::fmt::Display,
+    {
+        let make: Make = Box::new(|given| match make(given) {
+            Ok(app) => Ok(Arc::new(app)),
+            Err(error) => Err(error.to_string()),
+        });
         Host { make, own: Vec::new(), name: None, version: None, about: None }
     }
 
@@ -110,36 +122,38 @@ impl<A: App + 'static> Host<A> {
     ///
     /// It may be given any number of times, and by an environment variable of the program's name and its own:
     /// `GATEWAY_MOUNT`, where several values have blanks between them.
-    pub fn option(mut self, name: &'static str, value: &'static str, help: &'static str) -> Host<A> {
+    pub fn option(mut self, name: &'static str, value: &'static str, help: &'static str) -> Host {
         self.own.push(OwnOption { name, value: Some(value), help });
         self
     }
 
     /// Adds an option of the program's own that takes no value.
-    pub fn flag(mut self, name: &'static str, help: &'static str) -> Host<A> {
+    pub fn flag(mut self, name: &'static str, help: &'static str) -> Host {
         self.own.push(OwnOption { name, value: None, help });
         self
     }
 
     /// The program's name, for messages, `--help` and `--version`.
-    pub fn name(mut self, name: impl Into<String>) -> Host<A> {
+    pub fn name(mut self, name: impl Into<String>) -> Host {
         self.name = Some(name.into());
         self
     }
 
     /// The program's version, for `--version`. Usually `env!("CARGO_PKG_VERSION")`.
-    pub fn version(mut self, version: impl Into<String>) -> Host<A> {
+    pub fn version(mut self, version: impl Into<String>) -> Host {
         self.version = Some(version.into());
         self
     }
 
     /// What the program is, in a sentence for `--help`.
-    pub fn about(mut self, about: impl Into<String>) -> Host<A> {
+    pub fn about(mut self, about: impl Into<String>) -> Host {
         self.about = Some(about.into());
         self
     }
 
     /// Hosts the application as this process was started, and ends the process; see [`run`].
+    // In line, and so beside `main`: each part of the program that a start comes to is read in by a page fault.
+    #[inline]
     pub fn run(self) -> ! {
         if wgi_cgi::is_cgi() {
             // The command line is the client's here, and is never looked at (RFC 3875 §4.4, CVE-2012-1823).
@@ -149,6 +163,9 @@ impl<A: App + 'static> Host<A> {
     }
 
     /// Hosts the application as a process that was started that way, until it is stopped. Gives the exit status.
+    // Apart from `run`: a CGI program never comes here.
+    #[cold]
+    #[inline(never)]
     pub fn start(self, started: Result<Started, Usage>) -> i32 {
         let name = self.program_name(started.as_ref().ok());
         let plan = started.and_then(|started| Plan::with_own(&started, &self.own, &name).map(|plan| (plan, started)));
@@ -172,7 +189,7 @@ impl<A: App + 'static> Host<A> {
             Plan::Cgi => return self.answer_cgi(),
             Plan::Serve(settings) => match (self.make)(&settings.own) {
                 Ok(app) if settings.lint => serve::serve(Arc::new(Lint::new(app)), *settings, started),
-                Ok(app) => serve::serve(Arc::new(app), *settings, started),
+                Ok(app) => serve::serve(app, *settings, started),
                 Err(wrong) => {
                     complain(&name, &format!("{wrong}\nTry `{name} --help`."));
                     return MISUSED;
@@ -189,6 +206,7 @@ impl<A: App + 'static> Host<A> {
     }
 
     /// Of the options, a CGI program has those that its variables give: the web server's configuration sets them.
+    #[inline]
     fn answer_cgi(self) -> i32 {
         let (mut options, mut lint) = (wgi_cgi::Options::default(), false);
         match Plan::for_cgi() {
@@ -199,22 +217,23 @@ impl<A: App + 'static> Host<A> {
             }
             Err(usage) => complain(&self.program_name(None), &usage.to_string()),
         }
+        let given = if self.own.is_empty() { Given::default() } else { self.given_by_variables() };
+        let name = self.name;
+        let app = (self.make)(&given).unwrap_or_else(|wrong| {
+            complain(name.as_deref().unwrap_or(NAMELESS), &wrong);
+            Arc::new(|_: Environ, _: &mut dyn StartResponse| Err(Error::new("the program is not configured")))
+        });
+        let app = if lint { Arc::new(Lint::new(app)) } else { app };
+        if wgi_cgi::run_with(&*app, &options) == ExitCode::SUCCESS { SERVED } else { FAILED }
+    }
+
+    /// What the environment gives of the program's own options.
+    #[cold]
+    fn given_by_variables(&self) -> Given {
         let mut given = Given::default();
-        if !self.own.is_empty() {
-            let started = Started { vars: std::env::vars_os().collect(), ..Started::default() };
-            given.add_variables(&self.own, &started, &self.program_name(None));
-        }
-        let name = self.program_name(None);
-        let code = match (self.make)(&given) {
-            Ok(app) if lint => wgi_cgi::run_with(Lint::new(app), &options),
-            Ok(app) => wgi_cgi::run_with(app, &options),
-            Err(wrong) => {
-                complain(&name, &wrong);
-                let refuse = |_: Environ, _: &mut dyn StartResponse| Err(Error::new("the program is not configured"));
-                wgi_cgi::run_with(refuse, &options)
-            }
-        };
-        if code == ExitCode::SUCCESS { SERVED } else { FAILED }
+        let started = Started { vars: std::env::vars_os().collect(), ..Started::default() };
+        given.add_variables(&self.own, &started, &self.program_name(None));
+        given
     }
 
     fn program_name(&self, started: Option<&Started>) -> String {
@@ -222,7 +241,7 @@ impl<A: App + 'static> Host<A> {
         match (&self.name, called) {
             (Some(name), _) => name.clone(),
             (None, Some(called)) => called.to_string_lossy().into_owned(),
-            (None, None) => "wgi".to_owned(),
+            (None, None) => NAMELESS.to_owned(),
         }
     }
 }
