@@ -345,6 +345,15 @@ impl Head {
     }
 }
 
+/// The name of a header field, in lower case, for a server to send.
+///
+/// It is [`HeaderName::as_str`], but not in line: in line it is a table of 81 pointers at every place of use, and every
+/// pointer in a program has to be set right when the program is loaded, which a CGI program is for each request.
+#[inline(never)]
+pub fn field_name(name: &HeaderName) -> &[u8] {
+    name.as_str().as_bytes()
+}
+
 /// Whether a header field concerns one connection alone (RFC 9110 §7.6.1, RFC 2616 §13.5.1).
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(

@@ -20,6 +20,7 @@ use futures_core::Stream;
 use http::StatusCode;
 
 use crate::body::block_on;
+pub use crate::head::field_name;
 use crate::{App, ApplicationError, Body, Environ, Error, FileRange, Head, StartResponse, Violation};
 
 /// One part of a response, in the order in which they come: a head, chunks or files, an end or a cut.

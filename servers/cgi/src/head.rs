@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use wgi::server::Framing;
+use wgi::server::{Framing, field_name};
 use wgi::{Head, Vars, header};
 
 /// Appends the head to `out`.
@@ -21,11 +21,11 @@ pub(crate) fn encode(head: &Head, framing: Framing, direct: Option<&Direct>, out
     for (name, value) in &head.headers {
         // What the framing says stands for it.
         if *name != header::CONTENT_LENGTH {
-            field(name.as_str(), value.as_bytes(), out);
+            field(field_name(name), value.as_bytes(), out);
         }
     }
     if let Some(length) = framing.length {
-        field("Content-Length", itoa::Buffer::new().format(length).as_bytes(), out);
+        field(b"Content-Length", itoa::Buffer::new().format(length).as_bytes(), out);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -46,17 +46,17 @@ impl Direct {
 
     fn encode(&self, head: &Head, out: &mut Vec<u8>) {
         if !head.headers.contains(header::DATE) {
-            field("Date", httpdate::fmt_http_date(SystemTime::now()).as_bytes(), out);
+            field(b"Date", httpdate::fmt_http_date(SystemTime::now()).as_bytes(), out);
         }
         if !head.headers.contains(header::SERVER) {
-            field("Server", &self.server, out);
+            field(b"Server", &self.server, out);
         }
-        field("Connection", b"close", out);
+        field(b"Connection", b"close", out);
     }
 }
 
-fn field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
+fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

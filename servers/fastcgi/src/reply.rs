@@ -1,6 +1,6 @@
 //! The head of a reply: in the form of CGI, in a record that the first of its payload can join.
 
-use wgi::server::Framing;
+use wgi::server::{Framing, field_name};
 use wgi::{Head, header};
 use wgi_engine::Id;
 
@@ -46,7 +46,7 @@ pub(crate) fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8
     out.extend_from_slice(b"\r\n");
     for (name, value) in &head.headers {
         if name != header::CONTENT_LENGTH {
-            push_field(name.as_str().as_bytes(), value.as_bytes(), out);
+            push_field(field_name(name), value.as_bytes(), out);
         }
     }
     if let Some(length) = framing.length {

@@ -1,7 +1,7 @@
 //! The head of a reply, in the form of CGI (RFC 3875 §6): that is what every web server expects of SCGI, which says
 //! nothing of it.
 
-use wgi::server::Framing;
+use wgi::server::{Framing, field_name};
 use wgi::{Head, header};
 
 /// Writes a head, `Status` first.
@@ -14,7 +14,7 @@ pub(crate) fn write_head(head: &Head, framing: Framing, out: &mut Vec<u8>) {
     for (name, value) in &head.headers {
         // What the framing says stands for it.
         if name != header::CONTENT_LENGTH {
-            write_field(name.as_str().as_bytes(), value.as_bytes(), out);
+            write_field(field_name(name), value.as_bytes(), out);
         }
     }
     if let Some(length) = framing.length {

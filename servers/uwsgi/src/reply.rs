@@ -4,7 +4,7 @@
 //! for byte. Its version is 1.1, for by 1.0 that router would not keep the client's connection. There are no chunks:
 //! nobody but that router would take them out again. Date and Server are the web server's to give.
 
-use wgi::server::Framing;
+use wgi::server::{Framing, field_name};
 use wgi::{Head, header};
 
 /// Writes a head.
@@ -17,7 +17,7 @@ pub(crate) fn write_head(head: &Head, framing: Framing, out: &mut Vec<u8>) {
     for (name, value) in &head.headers {
         // What the framing says stands for it.
         if name != header::CONTENT_LENGTH {
-            write_field(name.as_str().as_bytes(), value.as_bytes(), out);
+            write_field(field_name(name), value.as_bytes(), out);
         }
     }
     if let Some(length) = framing.length {
