@@ -1,5 +1,6 @@
 //! One exchange: request in, application called, response out part by part.
 
+use std::env::VarsOs;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -35,11 +36,7 @@ impl fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 /// Over the standard streams of this process.
-pub(crate) fn on_stdio(
-    app: &dyn App,
-    options: &Options,
-    vars: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(), Interrupted> {
+pub(crate) fn on_stdio(app: &dyn App, options: &Options, vars: VarsOs) -> Result<(), Interrupted> {
     let request = variables::request(vars, options.max_body);
     let body = Shared::new(Stdin, *request.body.as_ref().unwrap_or(&0));
     let is_refused = request.body.is_err();
@@ -79,12 +76,14 @@ fn exchange(
         vars.set(name, value);
     }
     let mut log = Log { errors: errors.clone(), request: names(&vars) };
-    let mut sender = Sender { output, direct: Direct::of(&vars), pending: Vec::new(), disconnected: false };
+    let mut sender =
+        Sender { output, direct: Direct::of(&vars), pending: Vec::with_capacity(256), disconnected: false };
     let mut reply = match length {
         Ok(length) => {
-            let mut environ = Environ::new(vars, gateway).with_errors(errors);
+            let mut environ = Environ::new(vars, gateway);
+            *environ.errors() = errors;
             if length > 0 {
-                environ = environ.with_input(Input::new(Box::new(body.reader())));
+                *environ.input() = Input::new(Box::new(body.reader()));
             }
             Reply::call(app, environ, &mut sender)
         }

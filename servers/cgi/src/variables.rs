@@ -33,7 +33,9 @@ fn is_left_empty(name: &[u8]) -> bool {
 }
 
 pub(crate) fn request(environment: impl IntoIterator<Item = (OsString, OsString)>, max_body: u64) -> Request {
-    let mut vars = Vars::with_capacity(2048);
+    // Room for most requests; and the C library has a block of this size at hand whose memory was touched already, the
+    // one through which it learned where the stack is.
+    let mut vars = Vars::with_capacity(1024);
     let mut is_chunked = false;
     for (name, value) in environment {
         let (name, value) = (name.as_bytes(), value.as_bytes());
@@ -74,12 +76,12 @@ fn set_path(vars: &mut Vars) {
         (script_name, path_info) if script_name.is_empty() && path_info.is_empty() => (script_name, b"/"[..].into()),
         divided => divided,
     };
-    let (script_name, path_info) = (script_name.into_owned(), path_info.into_owned());
-    for (name, value) in [("SCRIPT_NAME", script_name), ("PATH_INFO", path_info)] {
-        if vars.get(name) != Some(&value) {
-            vars.set(name, value);
-        }
+    if vars.get("SCRIPT_NAME") == Some(&*script_name) && vars.get("PATH_INFO") == Some(&*path_info) {
+        return;
     }
+    let (script_name, path_info) = (script_name.into_owned(), path_info.into_owned());
+    vars.set("SCRIPT_NAME", script_name);
+    vars.set("PATH_INFO", path_info);
 }
 
 /// The scheme by `HTTPS` and, where that is absent, by `REQUEST_SCHEME`; `HTTPS` then says the same.
@@ -98,17 +100,17 @@ fn set_scheme(vars: &mut Vars) -> Scheme {
 
 /// What has to be there (RFC 3875 §4.1.14 to §4.1.16) where a small server leaves it out.
 fn set_server(vars: &mut Vars, scheme: Scheme) {
-    let (host, port) = split_port(vars.get("HTTP_HOST").unwrap_or_default());
-    let host = if host.is_empty() { b"localhost" } else { host }.to_vec();
-    let port = match port.filter(|port| is_port(port)) {
-        Some(port) => port.to_vec(),
-        None => itoa::Buffer::new().format(scheme.default_port()).into(),
+    let from_host = |vars: &Vars| {
+        let (host, port) = split_port(vars.get("HTTP_HOST").unwrap_or_default());
+        (host.to_vec(), port.filter(|port| is_port(port)).map(<[u8]>::to_vec))
     };
     if vars.get("SERVER_NAME").unwrap_or_default().is_empty() {
-        vars.set("SERVER_NAME", host);
+        let (host, _) = from_host(vars);
+        vars.set("SERVER_NAME", if host.is_empty() { b"localhost" } else { &host[..] });
     }
     if !vars.get("SERVER_PORT").is_some_and(is_port) {
-        vars.set("SERVER_PORT", port);
+        let (_, port) = from_host(vars);
+        vars.set("SERVER_PORT", port.unwrap_or_else(|| scheme.default_port().to_string().into()));
     }
     // A server-side include has `INCLUDED` here.
     if !vars.get("SERVER_PROTOCOL").unwrap_or_default().starts_with(b"HTTP/") {

@@ -90,16 +90,24 @@ impl Plan {
 
     /// The settings of a CGI program, where this process's environment gives any. Where it gives none, nothing is done
     /// here: a CGI program starts for every request.
-    pub(crate) fn for_cgi() -> Result<Option<Settings>, Usage> {
+    #[inline]
+    pub(crate) fn for_cgi() -> Result<Option<Box<Settings>>, Usage> {
         if env::var_os("WGI_MAX_BODY").is_none() && env::var_os("WGI_LINT").is_none() {
             return Ok(None);
         }
-        let mut settings = Settings::default();
-        for option in ["max-body", "lint"].into_iter().filter_map(Opt::named) {
-            apply_variable(&mut settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
-        }
-        Ok(Some(settings))
+        cgi_settings().map(Some)
     }
+}
+
+// Apart from `for_cgi`: that a start has room for settings which are not there touches one more page of the stack.
+#[cold]
+#[inline(never)]
+fn cgi_settings() -> Result<Box<Settings>, Usage> {
+    let mut settings = Box::<Settings>::default();
+    for option in ["max-body", "lint"].into_iter().filter_map(Opt::named) {
+        apply_variable(&mut settings, option, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+    }
+    Ok(settings)
 }
 
 /// HTTPS is nothing without a certificate, and asks for one of the client only by naming who gives them out.
