@@ -385,9 +385,29 @@ impl Connection {
         if let Flow::Stop(verdict) = self.unlend_if_lent() {
             return Flow::Stop(verdict);
         }
-        match polled {
-            Poll::Ready(part) => self.send(part, turn),
-            Poll::Pending => self.wait_for_application(turn),
+        let Poll::Ready(mut part) = polled else { return self.wait_for_application(turn) };
+        loop {
+            match self.send(part, turn) {
+                Flow::On => {}
+                stop => return stop,
+            }
+            match self.part_at_hand() {
+                Some(next) => part = next,
+                None => return Flow::On,
+            }
+        }
+    }
+
+    /// The next part of the reply, where it can join the one before it in the outbox: it runs no code of the
+    /// application's, and nothing has to be sent first. Most replies are of such parts alone.
+    fn part_at_hand(&mut self) -> Option<Part> {
+        let (Some(wire), Some(exchange)) = (self.wire.as_ref(), self.exchange.as_mut()) else { return None };
+        if exchange.file.is_some() || !exchange.reply.is_ready() || wire.outbox.held() >= BATCH {
+            return None;
+        }
+        match exchange.reply.poll_part(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(part) => Some(part),
+            Poll::Pending => None,
         }
     }
 
@@ -610,15 +630,14 @@ fn park(deadline: Instant) -> Flow {
 impl Wire {
     /// Whether so much of a request's body is yet to come that the connection is better closed behind the reply.
     fn leaves_too_much(&self, id: Id, options: &Options) -> bool {
-        !self.codec.is_multiplexed()
+        self.incoming.iter().any(|incoming| {
+            incoming.id == id
+                && incoming.progress == Progress::Receiving
+                && (incoming.awaits_proceed
+                    || incoming.is_over(options)
+                    || incoming.rest.is_some_and(|rest| rest > options.max_drain))
+        }) && !self.codec.is_multiplexed()
             && !self.codec.is_on_demand()
-            && self.incoming.iter().any(|incoming| {
-                incoming.id == id
-                    && incoming.progress == Progress::Receiving
-                    && (incoming.awaits_proceed
-                        || incoming.is_over(options)
-                        || incoming.rest.is_some_and(|rest| rest > options.max_drain))
-            })
     }
 }
 

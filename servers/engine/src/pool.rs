@@ -12,12 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::acceptor::Service;
 use crate::monitor::Monitor;
 use crate::options::Options;
-use crate::reactor::{Left, Reactor, SWEEP};
+use crate::reactor::{Left, Reactor};
 use crate::turn::Worker;
 
 /// What all threads of an engine know.
@@ -254,7 +254,7 @@ impl Pool {
         None
     }
 
-    /// Waits until one of several reactors has something to do, or is to be looked through for what is overdue.
+    /// Waits until one of several reactors has something to do.
     fn await_any(&self, candidates: &[usize]) -> usize {
         if let Some(&busy) = candidates.iter().find(|&&number| !self.reactors[number].may_wait()) {
             return busy;
@@ -262,7 +262,7 @@ impl Pool {
         let mut polled: Vec<_> =
             candidates.iter().map(|&number| PollFd::new(&*self.reactors[number], PollFlags::IN)).collect();
         // Interrupted or not: who looks for nothing finds nothing.
-        let _ = poll(&mut polled, Timespec::try_from(SWEEP).ok().as_ref());
+        let _ = poll(&mut polled, None);
         let ready = polled.iter().position(|polled| !polled.revents().is_empty());
         candidates[ready.unwrap_or(0)]
     }

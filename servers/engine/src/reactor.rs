@@ -20,6 +20,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 use rustix::thread::gettid;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
 use crate::acceptor::Accepted;
 use crate::connection::{Connection, Verdict};
@@ -29,7 +30,7 @@ use crate::slots::{Slots, Token};
 use crate::turn::{Ready, Tally, Turn, Worker};
 
 /// How often connections are looked through for those whose time is up.
-pub(crate) const SWEEP: Duration = Duration::from_millis(250);
+const SWEEP: Duration = Duration::from_millis(250);
 
 /// How many connections of a listener are accepted before those that are open have their turn again.
 const ACCEPTED: usize = 256;
@@ -41,10 +42,12 @@ const QUEUED: usize = 4096;
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
 
-/// What the system tells of the descriptor that wakes the leader; listeners follow upwards.
+/// What the system tells of the descriptor that wakes the leader.
 const WAKE: u64 = u64::MAX;
-/// What the system tells of listener n is `LISTENERS - n`.
-const LISTENERS: u64 = u64::MAX - 1;
+/// What it tells of the timer.
+const TICK: u64 = u64::MAX - 1;
+/// What it tells of listener n is `LISTENERS - n`.
+const LISTENERS: u64 = u64::MAX - 2;
 /// No slot's index is as high as this.
 const MOST_SLOTS: u32 = u32::MAX / 2;
 
@@ -52,6 +55,9 @@ const MOST_SLOTS: u32 = u32::MAX / 2;
 pub(crate) struct Reactor {
     epoll: OwnedFd,
     wake: OwnedFd,
+    /// Ticks each [`SWEEP`] while there is anything to look through. A wait with a time limit of its own would cost each
+    /// batch of events a look at the clock, and the setting of a timer.
+    timer: OwnedFd,
     state: Mutex<State>,
     /// A copy of the state's, for a look without the lock.
     generation: AtomicU64,
@@ -74,7 +80,7 @@ struct State {
     /// Let go of for good when the engine stops.
     listeners: Vec<Arc<Listener>>,
     listening: bool,
-    swept: Instant,
+    ticking: bool,
     /// A leader has seen that it was interrupted.
     answered: bool,
     tally: Tally,
@@ -83,7 +89,24 @@ struct State {
 /// A connection whose turn it is, and what is to be done with it.
 type Next = (Token, Box<Connection>, Ready);
 
+/// What is run before the system is asked for more events.
+struct Batch {
+    /// How many of the queue have their turn.
+    length: usize,
+    /// The time at which the events came.
+    now: Instant,
+    /// The first of them.
+    next: Option<Next>,
+}
+
 impl State {
+    /// All that are queued by now, but not those that come back to the queue meanwhile.
+    fn begin_batch(&mut self, now: Instant) -> Batch {
+        let length = self.slots.queued();
+        Batch { length, now, next: self.begin_turn(length) }
+    }
+
+    /// The next of the queue, with what is to be done, if there is any left of the batch: its turn begins.
     fn begin_turn(&mut self, batch: usize) -> Option<Next> {
         let next = if batch > 0 { self.slots.take_next()? } else { return None };
         self.turns += 1;
@@ -119,6 +142,9 @@ impl Reactor {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
+        // Edge-triggered, so it is never read: each tick is an event.
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &timer, EventData::new_u64(TICK), EventFlags::IN | EventFlags::ET)?;
         let state = State {
             slots: Slots::default(),
             generation: 0,
@@ -128,13 +154,14 @@ impl Reactor {
             waiting: false,
             listeners,
             listening: false,
-            swept: Instant::now(),
+            ticking: false,
             answered: true,
             tally: Tally::default(),
         };
         let reactor = Reactor {
             epoll,
             wake,
+            timer,
             state: Mutex::new(state),
             generation: AtomicU64::new(0),
             load: AtomicUsize::new(0),
@@ -165,6 +192,20 @@ impl Reactor {
             for listener in &state.listeners {
                 let _ = epoll::delete(&self.epoll, &listener.socket);
             }
+            self.tick(&mut state, true);
+        }
+    }
+
+    /// Lets the timer tick, or stops it.
+    fn tick(&self, state: &mut State, ticking: bool) {
+        if std::mem::replace(&mut state.ticking, ticking) == ticking {
+            return;
+        }
+        let period = if ticking { SWEEP } else { Duration::ZERO };
+        let period = Timespec::try_from(period).unwrap_or_default();
+        let timer = Itimerspec { it_interval: period, it_value: period };
+        if let Err(error) = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &timer) {
+            tracing::error!("the timer could not be set: {error}");
         }
     }
 
@@ -280,13 +321,11 @@ impl Reactor {
             if has_waited && pool.has_leaderless() {
                 return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
             }
-            // How many of the queue have their turn before the system is asked for more.
-            let (mut batch, now) = match self.wait(pool, &mut events, generation) {
-                Ok(waited) => waited,
+            let Batch { length: mut batch, now, mut next } = match self.wait(pool, &mut events, generation) {
+                Ok(batch) => batch,
                 Err(left) => return left,
             };
             has_waited = true;
-            let mut next = self.take(batch);
             while let Some((token, mut connection, ready)) = next {
                 self.shared.rouse_monitor();
                 let mut turn = Turn::new(self, token, generation, worker, now);
@@ -300,14 +339,9 @@ impl Reactor {
         }
     }
 
-    /// Waits for events and queues the connections that they are for; gives the length of the queue, and the time.
-    fn wait(
-        self: &Arc<Reactor>,
-        pool: &Pool,
-        events: &mut Vec<Event>,
-        generation: u64,
-    ) -> Result<(usize, Instant), Left> {
-        let timeout = {
+    /// Waits for events and queues the connections that they are for; the turn of the first begins.
+    fn wait(self: &Arc<Reactor>, pool: &Pool, events: &mut Vec<Event>, generation: u64) -> Result<Batch, Left> {
+        let waits = {
             let mut state = self.lock();
             if state.generation != generation {
                 return Err(Left::Deposed);
@@ -316,14 +350,10 @@ impl Reactor {
                 return Err(Left::Stopped);
             }
             state.waiting = state.slots.queued() == 0 && !pool.has_leaderless();
-            match (state.waiting, state.slots.open() > 0 || !state.listening) {
-                (false, _) => Some(Duration::ZERO),
-                (true, true) => Some(SWEEP),
-                (true, false) => None,
-            }
+            state.waiting
         };
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         events.clear();
+        let timeout = (!waits).then(Timespec::default);
         match epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => {
@@ -332,22 +362,24 @@ impl Reactor {
             }
         }
         let now = Instant::now();
-        let mut accepting = false;
-        let (queued, is_due) = {
+        let (mut accepting, mut ticked) = (false, false);
+        let is_due = {
             let mut state = self.lock();
             state.waiting = false;
             for event in events.iter() {
                 match event.data.u64() {
                     WAKE => state.answered = true,
+                    TICK => ticked = true,
                     data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
                     data => state.slots.note(Token::from(data), Ready::from(event.flags)),
                 }
             }
-            (state.slots.queued(), now >= state.swept + SWEEP || self.is_stopping())
+            let is_due = ticked || (self.is_stopping() && !state.listeners.is_empty());
+            if !accepting && !is_due {
+                return Ok(state.begin_batch(now));
+            }
+            is_due
         };
-        if !accepting && !is_due {
-            return Ok((queued, now));
-        }
         if accepting {
             self.accept(pool, ACCEPTED, |number| {
                 events.iter().any(|event| event.data.u64() == LISTENERS - number as u64)
@@ -356,7 +388,7 @@ impl Reactor {
         if is_due {
             self.sweep(pool, now);
         }
-        Ok((self.lock().slots.queued(), now))
+        Ok(self.lock().begin_batch(now))
     }
 
     /// Accepts what waits in the queues of some listeners, up to `most` of each.
@@ -399,6 +431,7 @@ impl Reactor {
                 return Err(connection);
             }
             let token = state.slots.insert(connection, deadline);
+            self.tick(&mut state, true);
             self.load.store(state.slots.open(), Ordering::Relaxed);
             self.shared.opened();
             token
@@ -409,11 +442,6 @@ impl Reactor {
             self.forget(&mut self.lock(), token);
         }
         Ok(())
-    }
-
-    /// The next of the queue, with what is to be done, if there is any left of the batch: its turn begins.
-    fn take(&self, batch: usize) -> Option<Next> {
-        self.lock().begin_turn(batch)
     }
 
     /// Ends a turn; begins the next, if this thread still leads and there is any left of the batch.
@@ -464,12 +492,11 @@ impl Reactor {
         let stopping = self.is_stopping();
         let mut state = self.lock();
         let retiring = stopping && !state.listeners.is_empty();
-        if now < state.swept + SWEEP && !retiring {
-            return;
-        }
-        state.swept = now;
         state.slots.sweep(now, stopping);
         let listening = state.listening;
+        // With nothing open there is nothing to look through, and the process sleeps until somebody connects.
+        let ticking = state.slots.open() > 0 || !listening;
+        self.tick(&mut state, ticking);
         drop(state);
         if retiring {
             self.retire(pool);

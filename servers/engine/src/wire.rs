@@ -317,8 +317,8 @@ impl Wire {
 
     /// Whether so much was dropped of a body which nobody wants that the connection is better closed.
     pub(crate) fn has_dropped_too_much(&self) -> bool {
-        !self.codec.is_on_demand()
-            && self.incoming.iter().any(|incoming| incoming.discard && incoming.dropped > self.options.max_drain)
+        self.incoming.iter().any(|incoming| incoming.discard && incoming.dropped > self.options.max_drain)
+            && !self.codec.is_on_demand()
     }
 
     /// The next request that an application can be called for: one that is complete, that is refused, or of which
