@@ -105,7 +105,7 @@ impl Connection {
         let Some(mut wire) = self.wire.take() else { return Verdict::Close };
         wire.inbox.give_back(turn.inbox);
         wire.outbox.give_back(turn.outbox);
-        if wire.incoming.is_empty() {
+        if wire.incoming.is_empty() && wire.incoming.capacity() > 0 {
             wire.incoming = Vec::new();
         }
         match &self.lent {
@@ -160,7 +160,7 @@ impl Connection {
         match wire.receive(turn.now) {
             Ok(Step::Request(id, request)) => {
                 self.head_since = None;
-                self.begin(id, request.environ, Input::empty(), turn)
+                self.begin(id, request.environ, turn)
             }
             Ok(Step::Progress) => Flow::On,
             Ok(Step::Aborted(id)) => {
@@ -283,7 +283,7 @@ impl Connection {
             Progress::Complete => {
                 let body = mem::take(&mut incoming.body);
                 wire.release(id);
-                self.begin(id, environ, Input::from(body), turn)
+                self.begin(id, environ.with_input(body), turn)
             }
             Progress::Aborted => {
                 wire.release(id);
@@ -292,14 +292,13 @@ impl Connection {
             Progress::Receiving => {
                 let lent = Lent::new(self.options.clone());
                 self.lent = Some(lent.clone());
-                self.begin(id, environ, Input::new(Box::new(LentBody::new(lent, id))), turn)
+                self.begin(id, environ.with_input(Input::new(Box::new(LentBody::new(lent, id)))), turn)
             }
         }
     }
 
-    fn begin(&mut self, id: Id, environ: Environ, input: Input, turn: &mut Turn<'_>) -> Flow {
+    fn begin(&mut self, id: Id, mut environ: Environ, turn: &mut Turn<'_>) -> Flow {
         turn.begin_exchange();
-        let mut environ = environ.with_input(input);
         if let Some(layer) = self.wire.as_ref().and_then(|wire| wire.layer.as_ref()) {
             layer.describe(environ.vars_mut());
         }

@@ -14,7 +14,7 @@ use crate::outbox::Flushed;
 use crate::proxy::{Endpoints, Header, decode};
 use crate::sealed::Sealed;
 use crate::transport::{NotOpened, Transport};
-use crate::wire::{Step, Wire};
+use crate::wire::Wire;
 
 /// What lies between the socket and the codec.
 pub(crate) enum Layer {
@@ -52,44 +52,45 @@ impl Layer {
 }
 
 impl Wire {
-    /// Reads what comes below the codec, and what that holds for the codec, if it is complete.
+    /// Reads what comes below the codec, and what that holds for the codec, if it is complete; says whether anything
+    /// came, or the end.
     ///
     /// # Errors
     /// When it is malformed.
     #[cold]
-    pub(crate) fn read_below(&mut self, mut layer: Box<Layer>) -> Result<Step, Error> {
-        let (step, next) = match &mut *layer {
+    pub(crate) fn read_below(&mut self, mut layer: Box<Layer>) -> Result<bool, Error> {
+        let (has_read, next) = match &mut *layer {
             Layer::Awaited(awaited) => self.read_header(awaited),
             Layer::Sealed(sealed) => self.read_sealed(sealed),
         };
         match next {
             Next::Stay(result) => {
                 self.layer = Some(layer);
-                result.map(|()| step)
+                result.map(|()| has_read)
             }
-            Next::None(result) => result.map(|()| step),
+            Next::None(result) => result.map(|()| has_read),
             Next::Sealed(sealed) => {
                 *layer = Layer::Sealed(sealed);
                 self.layer = Some(layer);
-                Ok(step)
+                Ok(has_read)
             }
         }
     }
 
     /// Reads the header of a proxy, and decodes it if it is complete.
-    fn read_header(&mut self, awaited: &mut Awaited) -> (Step, Next) {
+    fn read_header(&mut self, awaited: &mut Awaited) -> (bool, Next) {
         self.inbox.room().append(&mut awaited.held);
-        let step = self.read_socket();
+        let has_read = self.read_socket();
         let result = match decode(self.inbox.bytes(), awaited.max) {
             Ok(Some(Header { length, endpoints })) => {
                 self.inbox.consume(length);
                 self.codec = awaited.protocol.codec(&with(endpoints, &awaited.info));
-                let Some(transport) = awaited.transport.take() else { return (step, Next::None(Ok(()))) };
+                let Some(transport) = awaited.transport.take() else { return (has_read, Next::None(Ok(()))) };
                 let mut sealed = Sealed::new(transport);
                 sealed.receive(self.inbox.bytes());
                 self.inbox.clear();
                 let opened = self.open(&mut sealed);
-                return (step, opened.unwrap_or(Next::Sealed(sealed)));
+                return (has_read, opened.unwrap_or(Next::Sealed(sealed)));
             }
             Ok(None) => Ok(()),
             Err(malformed) => {
@@ -101,14 +102,14 @@ impl Wire {
         awaited.held = self.inbox.bytes().to_vec();
         self.inbox.clear();
         // Also where it is refused: to who speaks another protocol nothing is said.
-        (step, Next::Stay(result))
+        (has_read, Next::Stay(result))
     }
 
-    fn read_sealed(&mut self, sealed: &mut Sealed) -> (Step, Next) {
+    fn read_sealed(&mut self, sealed: &mut Sealed) -> (bool, Next) {
         let (read, space) = sealed.read(&self.socket);
-        let step = self.note_read(read, space);
-        let opened = if matches!(step, Step::Blocked) { None } else { self.open(sealed) };
-        (step, opened.unwrap_or(Next::Stay(Ok(()))))
+        let has_read = self.note_read(read, space);
+        let opened = if has_read { self.open(sealed) } else { None };
+        (has_read, opened.unwrap_or(Next::Stay(Ok(()))))
     }
 
     /// Opens what was received; says what becomes of the layer where that goes wrong.

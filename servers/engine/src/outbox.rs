@@ -113,11 +113,12 @@ impl Outbox {
     /// Gives the worker a buffer back, and keeps none, once all is sent.
     pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.is_empty() {
-            // A transport below may still have something to send that the peer does not read.
-            let Outbox { tail, blocked, .. } = mem::take(self);
-            self.blocked = blocked;
-            if tail.capacity() > spare.capacity() {
-                *spare = tail;
+            if self.tail.capacity() > spare.capacity() {
+                mem::swap(&mut self.tail, spare);
+            }
+            self.tail = Vec::new();
+            if self.pieces.capacity() > 0 {
+                self.pieces = VecDeque::new();
             }
         }
     }

@@ -109,74 +109,81 @@ impl Wire {
         }
     }
 
-    /// Decodes one event of what is there, or reads more.
+    /// Decodes one event of what is there, for which it may read more first.
     ///
     /// # Errors
     /// When the peer sent what is malformed.
     pub(crate) fn receive(&mut self, now: Instant) -> Result<Step, Error> {
-        // A body may be complete with nothing behind it: only the codec knows.
-        if !self.inbox.is_empty() || self.is_receiving() {
-            let Decoded { used, event } = self.codec.decode(self.inbox.bytes(), &mut self.outbox.tail)?;
-            let step = match event {
-                Event::Incomplete => None,
-                Event::Skipped => Some(Step::Progress),
-                Event::Request(id, request) if request.body == RequestBody::None => Some(Step::Request(id, request)),
-                Event::Request(id, request) => {
-                    self.begin(id, request, now);
-                    Some(Step::Progress)
+        loop {
+            // A body may be complete with nothing behind it: only the codec knows.
+            if !self.inbox.is_empty() || self.is_receiving() {
+                let Decoded { used, event } = self.codec.decode(self.inbox.bytes(), &mut self.outbox.tail)?;
+                let step = match event {
+                    Event::Incomplete => None,
+                    Event::Skipped => Some(Step::Progress),
+                    Event::Request(id, request) if request.body == RequestBody::None => {
+                        Some(Step::Request(id, request))
+                    }
+                    Event::Request(id, request) => {
+                        self.begin(id, request, now);
+                        Some(Step::Progress)
+                    }
+                    Event::Data(id, range) => {
+                        let data = self.inbox.bytes().get(range).unwrap_or_default();
+                        take_in(&mut self.incoming, id, data, &self.options, now);
+                        Some(Step::Progress)
+                    }
+                    Event::End(id) => {
+                        self.set_progress(id, Progress::Complete);
+                        Some(Step::Progress)
+                    }
+                    Event::Abort(id) => {
+                        self.set_progress(id, Progress::Aborted);
+                        Some(Step::Aborted(id))
+                    }
+                };
+                self.inbox.consume(used);
+                if let Some(step) = step {
+                    return Ok(step);
                 }
-                Event::Data(id, range) => {
-                    let data = self.inbox.bytes().get(range).unwrap_or_default();
-                    take_in(&mut self.incoming, id, data, &self.options, now);
-                    Some(Step::Progress)
-                }
-                Event::End(id) => {
-                    self.set_progress(id, Progress::Complete);
-                    Some(Step::Progress)
-                }
-                Event::Abort(id) => {
-                    self.set_progress(id, Progress::Aborted);
-                    Some(Step::Aborted(id))
-                }
-            };
-            self.inbox.consume(used);
-            if let Some(step) = step {
-                return Ok(step);
             }
-        }
-        if self.ended {
-            return Ok(Step::Ended);
-        }
-        if !self.readable {
-            return Ok(Step::Blocked);
-        }
-        match self.layer.take() {
-            None => Ok(self.read_socket()),
-            Some(layer) => self.read_below(layer),
+            if self.ended {
+                return Ok(Step::Ended);
+            }
+            if !self.readable {
+                return Ok(Step::Blocked);
+            }
+            let has_read = match self.layer.take() {
+                None => self.read_socket(),
+                Some(layer) => self.read_below(layer)?,
+            };
+            if !has_read {
+                return Ok(Step::Blocked);
+            }
         }
     }
 
-    /// Reads what the system has into the inbox.
-    pub(crate) fn read_socket(&mut self) -> Step {
+    /// Reads what the system has into the inbox; says whether that was anything, or the end.
+    pub(crate) fn read_socket(&mut self) -> bool {
         let room = self.inbox.room();
         let space = room.capacity() - room.len();
         let read = self.socket.read(room);
         self.note_read(read, space)
     }
 
-    /// Notes what came of a read for which there was so much space.
-    pub(crate) fn note_read(&mut self, read: io::Result<Tried<usize>>, space: usize) -> Step {
+    /// Notes what came of a read for which there was so much space; says whether that was anything, or the end.
+    pub(crate) fn note_read(&mut self, read: io::Result<Tried<usize>>, space: usize) -> bool {
         match read {
             Ok(Tried::Done(0)) => self.ended = true,
             // A read that comes up short has emptied the socket: the next bytes raise a new event.
             Ok(Tried::Done(length)) => self.readable = length == space || self.ends,
             Ok(Tried::Blocked) => {
                 self.readable = false;
-                return Step::Blocked;
+                return false;
             }
             Err(_) => self.ended = true,
         }
-        Step::Progress
+        true
     }
 
     /// Whether the connection is between requests, and nothing of another one has come.
