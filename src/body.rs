@@ -192,6 +192,20 @@ impl Body {
         matches!(self.kind, Kind::Empty) && self.on_close.is_none()
     }
 
+    /// All of this body, where that is one chunk or nothing, and nothing is to be run when it is dropped.
+    pub(crate) fn take_chunk(&mut self) -> Option<Bytes> {
+        match &mut self.kind {
+            _ if self.on_close.is_some() => None,
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Chunk(chunk) => {
+                let chunk = mem::take(chunk);
+                self.kind = Kind::Empty;
+                Some(chunk)
+            }
+            Kind::Chunks(_) | Kind::Stream(_) | Kind::File(_) => None,
+        }
+    }
+
     /// The file behind this body, where there is one, for a server that sends it without reading it. The body is
     /// empty then; it is still to be dropped when the file is sent.
     pub fn take_file(&mut self) -> Option<FileRange> {

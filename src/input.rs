@@ -51,7 +51,8 @@ enum Kind {
     #[default]
     Empty,
     Whole(Bytes),
-    Source(Buffered),
+    // In a box, for an input is handed from hand to hand, and few are read from a source.
+    Source(Box<Buffered>),
 }
 
 /// What came out of a source and was not read yet.
@@ -77,7 +78,7 @@ impl Input {
 
     /// A body that is read from a source as it arrives.
     pub fn new(source: Box<dyn Source>) -> Input {
-        Input(Kind::Source(Buffered { source, buffer: Vec::new(), at: 0, state: State::Open }))
+        Input(Kind::Source(Box::new(Buffered { source, buffer: Vec::new(), at: 0, state: State::Open })))
     }
 
     /// What is left of the body, where all of it is in memory: nothing has to be read, and nobody waited for. The input

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use wgi::server::{Part, Reply};
+use wgi::server::{Part, Reply, Whole};
 use wgi::{App, ApplicationError, Environ, Error, Errors, Input, PeerError};
 
 use crate::codec::Id;
@@ -372,6 +372,9 @@ impl Connection {
             exchange.send_file(file, wire);
             return Flow::On;
         }
+        if let Some(whole) = exchange.reply.take_whole() {
+            return self.send_whole(whole, turn);
+        }
         let polled = if at_hand {
             exchange.reply.poll_part(&mut Context::from_waker(Waker::noop()))
         } else {
@@ -384,30 +387,25 @@ impl Connection {
         if let Flow::Stop(verdict) = self.unlend_if_lent() {
             return Flow::Stop(verdict);
         }
-        let Poll::Ready(mut part) = polled else { return self.wait_for_application(turn) };
-        loop {
-            match self.send(part, turn) {
-                Flow::On => {}
-                stop => return stop,
-            }
-            match self.part_at_hand() {
-                Some(next) => part = next,
-                None => return Flow::On,
-            }
+        match polled {
+            Poll::Ready(part) => self.send(part, turn),
+            Poll::Pending => self.wait_for_application(turn),
         }
     }
 
-    /// The next part of the reply, where it can join the one before it in the outbox: it runs no code of the
-    /// application's, and nothing has to be sent first. Most replies are of such parts alone.
-    fn part_at_hand(&mut self) -> Option<Part> {
-        let (Some(wire), Some(exchange)) = (self.wire.as_ref(), self.exchange.as_mut()) else { return None };
-        if exchange.file.is_some() || !exchange.reply.is_ready() || wire.outbox.held() >= BATCH {
-            return None;
+    /// Sends a reply that is at hand as a whole: most are.
+    fn send_whole(&mut self, Whole { head, framing, body }: Whole, turn: &mut Turn<'_>) -> Flow {
+        let (Some(wire), Some(exchange)) = (self.wire.as_mut(), self.exchange.as_mut()) else {
+            return Flow::Stop(Verdict::Close);
+        };
+        exchange.send_errors(wire);
+        let closes = turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options);
+        exchange.send_head(&head, framing, closes, wire);
+        if !body.is_empty() {
+            push(wire, exchange.id, body);
         }
-        match exchange.reply.poll_part(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(part) => Some(part),
-            Poll::Pending => None,
-        }
+        let keep = wire.codec.end(exchange.id, &mut wire.outbox.tail);
+        self.finish(keep, turn)
     }
 
     fn poll_application(&mut self, waker: &Waker) -> Poll<Part> {
@@ -433,10 +431,8 @@ impl Connection {
         exchange.send_errors(wire);
         match part {
             Part::Head(head, framing) => {
-                if turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options) {
-                    wire.codec.close_after();
-                }
-                wire.codec.head(exchange.id, &head, framing, &mut wire.outbox.tail);
+                let closes = turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options);
+                exchange.send_head(&head, framing, closes, wire);
             }
             Part::Chunk(chunk) => push(wire, exchange.id, chunk),
             Part::File(file) => exchange.file = Some(file),
