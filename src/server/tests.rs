@@ -125,6 +125,50 @@ fn one_chunk_gives_the_length() {
 }
 
 #[test]
+fn as_a_whole_or_in_parts_it_is_the_same() {
+    type Make = fn() -> Started;
+    let bodies: [Make; 7] = [
+        || Ok(Body::empty()),
+        || Ok(Body::from("hello")),
+        || Ok(Body::from("hello").on_close(|| {})),
+        || Ok(Body::empty().on_close(|| {})),
+        || Ok(Body::from_chunks(["", "hello"])),
+        || Ok(file("hello")),
+        || Err(Error::refused(StatusCode::NOT_FOUND, "nothing here")),
+    ];
+    let mut wholes = 0;
+    for method in ["GET", "HEAD"] {
+        for status in [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED] {
+            for declared in [&[][..], &[("content-length", "5")], &[("content-length", "6")]] {
+                for body in bodies {
+                    let app = |_: Environ, s: &mut dyn StartResponse| -> Started {
+                        s.start(status, declared)?;
+                        body()
+                    };
+                    let call = || Reply::call(&app, Environ::for_testing(method, "/"), &mut Line::default());
+                    let mut reply = call();
+                    let parts = match reply.take_whole() {
+                        Some(Whole { head, framing, body }) => {
+                            wholes += 1;
+                            assert!(reply.is_started() && reply.take_whole().is_none(), "it is given once");
+                            let chunk = (!body.is_empty()).then_some(Part::Chunk(body));
+                            [Some(Part::Head(head, framing)), chunk].into_iter().flatten().map(word).collect()
+                        }
+                        None => Vec::new(),
+                    };
+                    assert_eq!(
+                        rest(&mut reply, parts),
+                        rest(&mut call(), Vec::new()),
+                        "{method} {status} {declared:?}"
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(wholes, 3, "GET with 200: an empty body, and one chunk of the length that was declared or of any");
+}
+
+#[test]
 fn the_head_waits_for_the_first_chunk_that_is_not_empty() {
     let asked = Arc::new(AtomicUsize::new(0));
     let seen_by_body = asked.clone();
