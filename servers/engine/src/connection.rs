@@ -93,9 +93,9 @@ impl Connection {
         let Some(mut wire) = self.take_wire() else { return Verdict::Close };
         wire.inbox.borrow(turn.inbox);
         wire.outbox.borrow(turn.outbox);
-        if ready.readable {
+        if ready.contains(Ready::READABLE) {
             wire.readable = true;
-            wire.ends |= ready.ended;
+            wire.ends |= ready.contains(Ready::ENDED);
             if let Some(waker) = wire.read_waker.take() {
                 waker.wake();
             }
@@ -123,11 +123,11 @@ impl Connection {
     }
 
     fn advance(&mut self, ready: Ready, turn: &mut Turn<'_>) -> Verdict {
-        if ready.gone && self.exchange.is_some() {
+        if ready.contains(Ready::GONE) && self.exchange.is_some() {
             // Nobody is left to answer; dropping the body is what tells the application.
             return Verdict::Close;
         }
-        if ready.expired
+        if ready.contains(Ready::EXPIRED)
             && let Flow::Stop(verdict) = self.expire(turn)
         {
             return verdict;

@@ -467,7 +467,7 @@ impl Reactor {
             None => self.forget(&mut state, token),
             Some(connection) => {
                 let (deadline, ready) = match verdict {
-                    Verdict::Park(deadline) => (deadline, Ready::default()),
+                    Verdict::Park(deadline) => (deadline, Ready::empty()),
                     Verdict::Again | Verdict::Close => (None, Ready::OTHER),
                 };
                 state.slots.put_back(token, connection, deadline, ready);

@@ -53,7 +53,7 @@ impl Slots {
 
     pub(crate) fn insert(&mut self, connection: Box<Connection>, deadline: Instant) -> Token {
         let index = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { life: 0, place: Place::Vacant, ready: Ready::default(), deadline: None });
+            self.slots.push(Slot { life: 0, place: Place::Vacant, ready: Ready::empty(), deadline: None });
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[index as usize];
@@ -68,8 +68,8 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life) else {
             return;
         };
-        slot.ready = slot.ready.and(ready);
-        if !slot.ready.is_any() {
+        slot.ready |= ready;
+        if slot.ready.is_empty() {
             return;
         }
         match mem::replace(&mut slot.place, Place::Vacant) {
@@ -115,7 +115,7 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(token.index as usize).filter(|slot| slot.life == token.life) else {
             return;
         };
-        *slot = Slot { life: slot.life.wrapping_add(1), place: Place::Vacant, ready: Ready::default(), deadline: None };
+        *slot = Slot { life: slot.life.wrapping_add(1), place: Place::Vacant, ready: Ready::empty(), deadline: None };
         self.vacant.push(token.index);
         self.open -= 1;
     }

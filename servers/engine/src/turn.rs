@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
+use bitflags::bitflags;
 use rustix::event::epoll::EventFlags;
 
 use crate::exchange::Exchange;
@@ -16,52 +17,35 @@ const EXCHANGES: u32 = 32;
 /// How many bytes of replies it may send, likewise.
 const BYTES: usize = 256 * 1024;
 
-/// Why a connection has its turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ready {
-    /// There is something to read, or the end of it.
-    pub(crate) readable: bool,
-    /// The peer has closed its side.
-    pub(crate) ended: bool,
-    /// The peer is gone, in both directions.
-    pub(crate) gone: bool,
-    /// What was waited for did not come in time.
-    pub(crate) expired: bool,
-    /// Another reason: room to write, a stream that has something ready, a turn that was cut short, the engine's stop.
-    pub(crate) other: bool,
-}
-
-impl Ready {
-    const NONE: Ready = Ready { readable: false, ended: false, gone: false, expired: false, other: false };
-    pub(crate) const OTHER: Ready = Ready { other: true, ..Ready::NONE };
-    pub(crate) const EXPIRED: Ready = Ready { expired: true, ..Ready::NONE };
-
-    pub(crate) fn is_any(self) -> bool {
-        self != Ready::NONE
-    }
-
-    pub(crate) fn and(self, other: Ready) -> Ready {
-        Ready {
-            readable: self.readable | other.readable,
-            ended: self.ended | other.ended,
-            gone: self.gone | other.gone,
-            expired: self.expired | other.expired,
-            other: self.other | other.other,
-        }
+bitflags! {
+    /// Why a connection has its turn.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct Ready: u8 {
+        /// There is something to read, or the end of it.
+        const READABLE = 1;
+        /// The peer has closed its side.
+        const ENDED = 2;
+        /// The peer is gone, in both directions.
+        const GONE = 4;
+        /// What was waited for did not come in time.
+        const EXPIRED = 8;
+        /// Another reason: room to write, a stream that has something ready, a turn that was cut short, the engine's stop.
+        const OTHER = 16;
     }
 }
 
 impl From<EventFlags> for Ready {
     fn from(flags: EventFlags) -> Ready {
-        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
-        let ended = gone || flags.contains(EventFlags::RDHUP);
-        Ready {
-            readable: ended || flags.contains(EventFlags::IN),
-            ended,
-            gone,
-            expired: false,
-            other: flags.contains(EventFlags::OUT),
+        let mut ready = Ready::empty();
+        ready.set(Ready::READABLE, flags.contains(EventFlags::IN));
+        ready.set(Ready::OTHER, flags.contains(EventFlags::OUT));
+        if flags.contains(EventFlags::RDHUP) {
+            ready |= Ready::READABLE | Ready::ENDED;
         }
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+            ready |= Ready::READABLE | Ready::ENDED | Ready::GONE;
+        }
+        ready
     }
 }
 

@@ -20,14 +20,14 @@ impl<'a> Host<'a> {
         Ok(Host { authority, name })
     }
 
-    /// The variables that say so.
-    pub(crate) fn variables(&self) -> Vars {
-        let lengths = 4 * size_of::<u32>();
-        let mut vars = Vars::with_capacity(
-            "HTTP_HOST".len() + self.authority.len() + "SERVER_NAME".len() + self.name.len() + lengths,
-        );
+    /// The variables of a request of this protocol for this host.
+    pub(crate) fn variables(&self, protocol: &str) -> Vars {
+        let names = "HTTP_HOST".len() + "SERVER_NAME".len() + "SERVER_PROTOCOL".len();
+        let lengths = 6 * size_of::<u32>();
+        let mut vars = Vars::with_capacity(names + self.authority.len() + self.name.len() + protocol.len() + lengths);
         vars.push("HTTP_HOST", self.authority);
         vars.push("SERVER_NAME", self.name);
+        vars.push("SERVER_PROTOCOL", protocol);
         vars
     }
 }

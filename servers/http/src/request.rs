@@ -35,8 +35,9 @@ pub(crate) struct Connection {
     gateway: Gateway,
     /// The variables of it, made for the first request: most connections that are open are idle.
     vars: Vars,
-    /// The variables of the last request's `Host`: a client has the same one in all requests of a connection.
+    /// The variables of the last request's `Host` and version: a client has the same in all requests of a connection.
     host: Vars,
+    is_http_11: bool,
 }
 
 /// A request, and what its reply needs to know of it.
@@ -54,7 +55,7 @@ pub(crate) struct Parsed {
 impl Connection {
     pub(crate) fn new(connection: &ConnectionInfo) -> Connection {
         let ConnectionInfo { peer, local, gateway } = *connection;
-        Connection { peer, local, gateway, vars: Vars::new(), host: Vars::new() }
+        Connection { peer, local, gateway, vars: Vars::new(), host: Vars::new(), is_http_11: true }
     }
 
     /// Parses the head that `input` starts with, when that is a whole one of up to `fields` fields.
@@ -103,7 +104,6 @@ impl Connection {
         vars.push("PATH_INFO", &target.path);
         vars.push("QUERY_STRING", target.query);
         vars.push("REQUEST_URI", target_text);
-        vars.push("SERVER_PROTOCOL", if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" });
         let known = push_fields(parsed.headers, &mut vars)?;
         let body = known.framing.body_length(is_http_11)?;
         self.push_host(known.host, target.host, is_http_11, &mut vars)?;
@@ -131,8 +131,8 @@ impl Connection {
         }))
     }
 
-    /// Appends the variables of the request's host: of its target, or of `Host`, which must be there and valid even
-    /// where the target counts (RFC 9112 §3.2, §3.2.2).
+    /// Appends the variables of the request's version and host: that of its target, or of `Host`, which must be there and
+    /// valid even where the target counts (RFC 9112 §3.2, §3.2.2).
     fn push_host(
         &mut self,
         field: Option<&[u8]>,
@@ -140,23 +140,25 @@ impl Connection {
         is_http_11: bool,
         vars: &mut Vars,
     ) -> Result<(), Error> {
-        let Some(authority) = field else {
-            match target {
-                _ if is_http_11 => return Err(malformed("Host is missing")),
-                Some(host) => vars.extend(&host.variables()),
-                None => vars.push("SERVER_NAME", self.local_name()),
-            }
-            return Ok(());
-        };
-        if target.is_none() && self.host.get("HTTP_HOST") == Some(authority) {
+        let is_last = self.is_http_11 == is_http_11 && target.is_none();
+        if is_last && field.is_some() && self.host.get("HTTP_HOST") == field {
             vars.extend(&self.host);
             return Ok(());
         }
-        let field = Host::parse(authority)?;
-        let host = target.unwrap_or(field).variables();
-        vars.extend(&host);
-        if target.is_none() && authority.len() <= LONGEST_HOST {
-            self.host = host;
+        let protocol = if is_http_11 { "HTTP/1.1" } else { "HTTP/1.0" };
+        let host = match (field.map(Host::parse).transpose()?, target) {
+            (None, _) if is_http_11 => return Err(malformed("Host is missing")),
+            (_, Some(host)) | (Some(host), None) => host,
+            (None, None) => {
+                vars.push("SERVER_NAME", self.local_name());
+                vars.push("SERVER_PROTOCOL", protocol);
+                return Ok(());
+            }
+        };
+        let host_vars = host.variables(protocol);
+        vars.extend(&host_vars);
+        if target.is_none() && host.authority.len() <= LONGEST_HOST {
+            (self.host, self.is_http_11) = (host_vars, is_http_11);
         }
         Ok(())
     }
