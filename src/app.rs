@@ -14,8 +14,9 @@ pub trait App: Send + Sync {
     /// Answers one request.
     ///
     /// `start_response` takes the status and the headers and must have been called before this returns `Ok`. The
-    /// A request for the application itself comes with an empty PATH_INFO or with `/`, as it was typed. The
     /// [`Body`] returned is sent chunk by chunk and dropped, always and once, when the response is over.
+    ///
+    /// A request for the application itself comes with an empty PATH_INFO or with `/`, as it was typed.
     ///
     /// # Errors
     /// An [`Error`] becomes the response that it maps to ([`Error::reply`]), unless the head was already sent; then

@@ -142,7 +142,6 @@ impl Reactor {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN | EventFlags::ET)?;
-        // Edge-triggered, so it is never read: each tick is an event.
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &timer, EventData::new_u64(TICK), EventFlags::IN | EventFlags::ET)?;
         let state = State {
@@ -369,7 +368,8 @@ impl Reactor {
             for event in events.iter() {
                 match event.data.u64() {
                     WAKE => state.answered = true,
-                    TICK => ticked = true,
+                    // Being read is what sets it for the next tick.
+                    TICK => ticked = rustix::io::read(&self.timer, &mut [0; size_of::<u64>()]).is_ok(),
                     data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
                     data => state.slots.note(Token::from(data), Ready::from(event.flags)),
                 }
