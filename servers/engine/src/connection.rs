@@ -353,11 +353,13 @@ impl Connection {
         if exchange.is_aborted(wire) {
             return self.finish(true, turn);
         }
-        // What is written must be on its way before more is asked for, unless more is at hand already.
+        // What is written must be on its way before more is asked for, unless more is at hand already. Of files there is
+        // one part at a time, and what stands in front of it goes out with it.
         let at_hand = exchange.file.is_some() || exchange.reply.is_ready();
         let due = exchange.reply.is_started() && !at_hand;
-        if (due || wire.outbox.held() >= BATCH || exchange.file.is_some()) && !wire.outbox.is_empty() {
-            turn.sent(wire.outbox.held());
+        let is_full = wire.outbox.held() >= BATCH || (exchange.file.is_some() && wire.outbox.has_file());
+        if (due || is_full) && !wire.outbox.is_empty() {
+            turn.sent(wire.outbox.length());
             match wire.flush() {
                 Ok(Flushed::All) if !turn.is_spent() => {}
                 Ok(Flushed::All | Flushed::Part) => return Flow::Stop(Verdict::Again),
@@ -435,7 +437,7 @@ impl Connection {
                 exchange.send_head(&head, framing, closes, wire);
             }
             Part::Chunk(chunk) => push(wire, exchange.id, chunk),
-            Part::File(file) => exchange.file = Some(file),
+            Part::File(file) => exchange.file = Some(file.into()),
             Part::End => {
                 let keep = wire.codec.end(exchange.id, &mut wire.outbox.tail);
                 return self.finish(keep, turn);

@@ -7,11 +7,11 @@ use std::task::Waker;
 use std::time::Duration;
 
 use wgi::server::{Framing, Part, Reply, Transmit};
-use wgi::{Bytes, Error, ErrorSink, FileRange, Head, PeerError};
+use wgi::{Bytes, Error, ErrorSink, Head, PeerError};
 
 use crate::codec::Id;
 use crate::lend::Lent;
-use crate::outbox::Flushed;
+use crate::outbox::{FilePart, Flushed};
 use crate::wire::{Progress, Wire, disconnected};
 
 /// How much of the errors stream is kept for the peer at once; more goes to standard error.
@@ -23,7 +23,7 @@ pub(crate) struct Exchange {
     pub(crate) reply: Reply,
     pub(crate) errors: Option<Arc<Lines>>,
     /// A file that is being sent, in the pieces that the protocol makes of it.
-    pub(crate) file: Option<FileRange>,
+    pub(crate) file: Option<FilePart>,
     pub(crate) waker: Option<Waker>,
 }
 
@@ -51,17 +51,10 @@ impl Exchange {
     }
 
     /// Puts the next piece of a file into the outbox, and keeps the rest.
-    pub(crate) fn send_file(&mut self, mut file: FileRange, wire: &mut Wire) {
+    pub(crate) fn send_file(&mut self, mut file: FilePart, wire: &mut Wire) {
         let length = wire.codec.frame(self.id, file.length, &mut wire.outbox.tail).clamp(1, file.length);
-        match file.file.try_clone() {
-            Ok(handle) if length < file.length => {
-                wire.outbox.push_file(FileRange { file: handle, offset: file.offset, length });
-                file.offset += length;
-                file.length -= length;
-                self.file = Some(file);
-            }
-            _ => wire.outbox.push_file(file),
-        }
+        wire.outbox.push_file(file.split_to(length));
+        self.file = Some(file).filter(|rest| rest.length > 0);
         wire.codec.unframe(self.id, length, &mut wire.outbox.tail);
     }
 }

@@ -1,9 +1,11 @@
 //! What is to be sent on a connection: bytes that were written here, chunks that are only referred to, and files.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
@@ -16,6 +18,9 @@ const COPIED: usize = 4 * 1024;
 
 /// How many pieces go out in one call.
 const PIECES: usize = 16;
+
+/// How much of a file is read at once, in bytes, where it has to be read.
+const PIECE: usize = 64 * 1024;
 
 /// How many bytes one connection may send before others have their turn.
 const FAIR: u64 = 1 << 20;
@@ -46,7 +51,35 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 enum Piece {
     Bytes(Bytes),
-    File(FileRange),
+    File(FilePart),
+}
+
+/// A part of a file that is yet to be sent; it may go out in pieces, with something of the protocol's between them.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    file: Arc<File>,
+    offset: u64,
+    pub(crate) length: u64,
+}
+
+impl From<FileRange> for FilePart {
+    fn from(FileRange { file, offset, length }: FileRange) -> FilePart {
+        FilePart { file: Arc::new(file), offset, length }
+    }
+}
+
+impl FilePart {
+    /// Takes up to so many bytes off its front.
+    pub(crate) fn split_to(&mut self, length: u64) -> FilePart {
+        let front = FilePart { file: self.file.clone(), offset: self.offset, length: length.min(self.length) };
+        self.advance(front.length);
+        front
+    }
+
+    fn advance(&mut self, sent: u64) {
+        self.offset += sent;
+        self.length -= sent;
+    }
 }
 
 impl Outbox {
@@ -61,6 +94,20 @@ impl Outbox {
             Piece::File(_) => 0,
         });
         self.tail.len() + pieces.sum::<usize>()
+    }
+
+    /// How many bytes are to be sent, those of files included.
+    pub(crate) fn length(&self) -> u64 {
+        let files = self.pieces.iter().map(|piece| match piece {
+            Piece::Bytes(_) => 0,
+            Piece::File(file) => file.length,
+        });
+        self.held() as u64 + files.sum::<u64>()
+    }
+
+    /// Whether a file, or a part of one, is to be sent.
+    pub(crate) fn has_file(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::File(_)))
     }
 
     /// Since when the peer was waited for to read; from now on, where it was not.
@@ -132,7 +179,7 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn push_file(&mut self, file: FileRange) {
+    pub(crate) fn push_file(&mut self, file: FilePart) {
         self.close_tail();
         self.pieces.push_back(Piece::File(file));
     }
@@ -165,8 +212,7 @@ impl Outbox {
                     Tried::Done(sent) => {
                         self.blocked = None;
                         budget = budget.saturating_sub(sent);
-                        file.offset += sent;
-                        file.length -= sent;
+                        file.advance(sent);
                         if file.length == 0 {
                             self.pieces.pop_front();
                         }
@@ -200,7 +246,8 @@ impl Outbox {
             slices[count] = IoSlice::new(&self.tail);
             count += 1;
         }
-        socket.write_all_of(&slices[..count])
+        // A file behind them is on its way at once: what they do not fill of a segment, its first bytes do.
+        socket.write_all_of(&slices[..count], matches!(self.pieces.get(count), Some(Piece::File(_))))
     }
 
     /// Takes away what was sent.
@@ -209,11 +256,7 @@ impl Outbox {
             match piece {
                 Piece::Bytes(bytes) if sent < bytes.len() => return bytes.advance(sent),
                 Piece::Bytes(bytes) => sent -= bytes.len(),
-                Piece::File(file) if (sent as u64) < file.length => {
-                    file.offset += sent as u64;
-                    file.length -= sent as u64;
-                    return;
-                }
+                Piece::File(file) if (sent as u64) < file.length => return file.advance(sent as u64),
                 Piece::File(file) => sent -= file.length as usize,
             }
             self.pieces.pop_front();
@@ -227,20 +270,14 @@ impl Outbox {
 }
 
 /// Sends a part of a file: by the system, or by reading it where the system cannot.
-fn send_file(socket: &Socket, file: &mut FileRange) -> io::Result<Tried<u64>> {
+fn send_file(socket: &Socket, file: &FilePart) -> io::Result<Tried<u64>> {
     match socket.send_file(&file.file, file.offset, file.length) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            let (offset, length) = (file.offset, file.length);
-            let piece = file.next();
-            // The range is moved on only by what was sent.
-            (file.offset, file.length) = (offset, length);
-            match piece {
-                Some(Ok(piece)) => match socket.write(&piece)? {
-                    Tried::Done(sent) => Ok(Tried::Done(sent as u64)),
-                    Tried::Blocked => Ok(Tried::Blocked),
-                },
-                Some(Err(error)) => Err(error.into()),
-                None => Ok(Tried::Done(0)),
+            let mut piece = Vec::new();
+            read_file(file, PIECE, &mut piece)?;
+            match socket.write(&piece)? {
+                Tried::Done(sent) => Ok(Tried::Done(sent as u64)),
+                Tried::Blocked => Ok(Tried::Blocked),
             }
         }
         sent => sent,
@@ -248,7 +285,7 @@ fn send_file(socket: &Socket, file: &mut FileRange) -> io::Result<Tried<u64>> {
 }
 
 /// Reads up to `most` bytes of a part of a file, behind what is in the buffer.
-fn read_file(file: &FileRange, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+fn read_file(file: &FilePart, most: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     let length = file.length.min(most as u64) as usize;
     let start = buffer.len();
     buffer.resize(start + length, 0);

@@ -39,9 +39,10 @@ impl Socket {
         tried(|| send(&self.fd, bytes, SendFlags::NOSIGNAL))
     }
 
-    /// Writes several pieces in one call.
-    pub(crate) fn write_all_of(&self, pieces: &[IoSlice<'_>]) -> io::Result<Tried<usize>> {
-        tried(|| sendmsg(&self.fd, pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL))
+    /// Writes several pieces in one call. Where more follows at once, the system may keep the end of them until then.
+    pub(crate) fn write_all_of(&self, pieces: &[IoSlice<'_>], more: bool) -> io::Result<Tried<usize>> {
+        let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+        tried(|| sendmsg(&self.fd, pieces, &mut SendAncillaryBuffer::default(), flags))
     }
 
     /// Lets the system send a part of a file; 0 at the file's end.

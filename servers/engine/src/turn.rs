@@ -15,7 +15,7 @@ use crate::slots::Token;
 const EXCHANGES: u32 = 32;
 
 /// How many bytes of replies it may send, likewise.
-const BYTES: usize = 256 * 1024;
+const BYTES: u64 = 256 * 1024;
 
 bitflags! {
     /// Why a connection has its turn.
@@ -80,7 +80,7 @@ pub(crate) struct Turn<'a> {
     token: Token,
     generation: u64,
     exchanges: u32,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl<'a> Turn<'a> {
@@ -131,8 +131,8 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(crate) fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes;
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Whether others are to have their turn: this one was long, or another thread leads by now.
