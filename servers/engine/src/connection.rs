@@ -101,12 +101,19 @@ impl Connection {
             }
         }
         self.wire = Some(wire);
-        let verdict = self.advance(ready, turn);
+        let mut verdict = self.advance(ready, turn);
         let Some(mut wire) = self.wire.take() else { return Verdict::Close };
         wire.inbox.give_back(turn.inbox);
         wire.outbox.give_back(turn.outbox);
         if wire.incoming.is_empty() && wire.incoming.capacity() > 0 {
             wire.incoming = Vec::new();
+        }
+        if wire.unwatched && verdict != Verdict::Close {
+            wire.unwatched = !turn.watch().set(&wire.socket, true);
+            if wire.unwatched {
+                tracing::error!("a connection could no longer be watched, and was closed");
+                verdict = Verdict::Close;
+            }
         }
         match &self.lent {
             Some(lent) => lent.give(wire),
@@ -290,7 +297,7 @@ impl Connection {
                 Flow::On
             }
             Progress::Receiving => {
-                let lent = Lent::new(self.options.clone());
+                let lent = Lent::new(turn.watch(), self.options.clone());
                 self.lent = Some(lent.clone());
                 self.begin(id, environ.with_input(Input::new(Box::new(LentBody::new(lent, id)))), turn)
             }
@@ -312,7 +319,7 @@ impl Connection {
             environ = environ.with_errors(Errors::new(lines.clone()));
             exchange.errors = Some(lines);
         }
-        let lent = self.lend();
+        let lent = self.lend(turn.generation());
         let place = match (&lent, self.wire.as_mut()) {
             (Some(lent), _) => Place::Lent(lent),
             (None, Some(wire)) => Place::Here(wire),
@@ -327,16 +334,16 @@ impl Connection {
     }
 
     /// Lays the wire down where the application's input finds it, if the application has such an input.
-    fn lend(&mut self) -> Option<Arc<Lent>> {
+    fn lend(&mut self, generation: u64) -> Option<Arc<Lent>> {
         let lent = self.lent.clone()?;
-        lent.give(self.wire.take()?);
+        lent.lend(self.wire.take()?, generation);
         Some(lent)
     }
 
     /// Takes the wire back, if it was lent.
     fn unlend(&mut self) -> Flow {
         if let Some(lent) = &self.lent {
-            match lent.take() {
+            match lent.take_back() {
                 Some(wire) => self.wire = Some(wire),
                 None => return Flow::Stop(Verdict::Close),
             }
@@ -382,7 +389,7 @@ impl Connection {
         } else {
             let waker = exchange.reply.is_stream().then(|| exchange.waker.get_or_insert_with(|| turn.waker()).clone());
             let waker = waker.as_ref().unwrap_or(Waker::noop());
-            let polled = self.poll_application(waker);
+            let polled = self.poll_application(waker, turn.generation());
             turn.resume();
             polled
         };
@@ -410,8 +417,8 @@ impl Connection {
         self.finish(keep, turn)
     }
 
-    fn poll_application(&mut self, waker: &Waker) -> Poll<Part> {
-        self.lend();
+    fn poll_application(&mut self, waker: &Waker, generation: u64) -> Poll<Part> {
+        self.lend(generation);
         match self.exchange.as_mut() {
             Some(exchange) => exchange.reply.poll_part(&mut Context::from_waker(waker)),
             None => Poll::Ready(Part::Cut),
@@ -462,7 +469,7 @@ impl Connection {
         let Some(exchange) = self.exchange.take() else { return Flow::On };
         let id = exchange.id;
         // An input that the application holds in its response is dropped here, while the wire lies where it finds it.
-        self.lend();
+        self.lend(turn.generation());
         turn.give_back(exchange);
         if let Flow::Stop(verdict) = self.unlend_if_lent() {
             return Flow::Stop(verdict);
@@ -604,7 +611,11 @@ impl Drop for Connection {
             wire.take_leave();
         }
         // The body first, as long as its input finds the wire; then the wire, with the socket.
-        self.lend();
+        if let Some(lent) = &self.lent
+            && let Some(wire) = self.wire.take()
+        {
+            lent.give(wire);
+        }
         self.exchange = None;
         if let Some(lent) = self.lent.take() {
             lent.end();

@@ -1,6 +1,7 @@
 //! What came in on a connection and was not decoded yet.
 
 use std::mem;
+use std::ops::Range;
 
 /// How much is read at once, in bytes.
 pub(crate) const READ: usize = 64 * 1024;
@@ -31,6 +32,17 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
         self.at = 0;
+    }
+
+    /// Adds a range of what there is to a buffer: copied, or where it is all there is and fills a good part of its room,
+    /// by changing this buffer for that empty one. It is still to be consumed.
+    pub(crate) fn move_to(&mut self, data: Range<usize>, to: &mut Vec<u8>) {
+        let is_all = self.at == 0 && data == (0..self.buffer.len());
+        if is_all && to.is_empty() && data.len() >= self.buffer.capacity() / 4 {
+            mem::swap(&mut self.buffer, to);
+        } else {
+            to.extend_from_slice(self.bytes().get(data).unwrap_or_default());
+        }
     }
 
     /// The buffer to read into, with spare capacity behind what is there.

@@ -27,6 +27,7 @@ use crate::connection::{Connection, Verdict};
 use crate::listener::Listener;
 use crate::pool::{Pool, Shared};
 use crate::slots::{Slots, Token};
+use crate::socket::Socket;
 use crate::turn::{Ready, Tally, Turn, Worker};
 
 /// How often connections are looked through for those whose time is up.
@@ -436,12 +437,20 @@ impl Reactor {
             self.shared.opened();
             token
         };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), flags) {
+        if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), watched()) {
             tracing::error!("a connection could not be watched: {error}");
             self.forget(&mut self.lock(), token);
         }
         Ok(())
+    }
+
+    /// Has the system tell of a connection's events, at once of those that there were; or of none but its end.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub(crate) fn watch(&self, token: Token, socket: &Socket, is_watched: bool) -> io::Result<()> {
+        let flags = if is_watched { watched() } else { EventFlags::ET };
+        Ok(epoll::modify(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), flags)?)
     }
 
     /// Ends a turn; begins the next, if this thread still leads and there is any left of the batch.
@@ -509,4 +518,9 @@ impl Reactor {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a connection is watched for.
+fn watched() -> EventFlags {
+    EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET
 }

@@ -1,6 +1,6 @@
 //! One turn of a connection on a worker: why it has it, and what it may use.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use rustix::event::epoll::EventFlags;
 use crate::exchange::Exchange;
 use crate::reactor::Reactor;
 use crate::slots::Token;
+use crate::socket::Socket;
 
 /// How many exchanges one connection may have in a turn, before others have theirs.
 const EXCHANGES: u32 = 32;
@@ -147,7 +148,17 @@ impl<'a> Turn<'a> {
 
     /// A waker that gives this connection another turn.
     pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::new(TurnWaker { reactor: self.reactor.clone(), token: self.token }))
+        Waker::from(Arc::new(self.watch()))
+    }
+
+    /// What the reactor is told of this connection through.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch { reactor: Arc::downgrade(self.reactor), token: self.token }
+    }
+
+    /// Which leader of the reactor has this turn.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 }
 
@@ -170,13 +181,29 @@ impl Worker {
     }
 }
 
-struct TurnWaker {
-    reactor: Arc<Reactor>,
+/// A connection, as its reactor knows it. What a connection holds keeps no reactor alive, which would keep the connection.
+pub(crate) struct Watch {
+    reactor: Weak<Reactor>,
     token: Token,
 }
 
-impl Wake for TurnWaker {
+impl Watch {
+    /// Whether another thread leads the reactor by now.
+    pub(crate) fn is_led_by_another(&self, generation: u64) -> bool {
+        self.reactor.upgrade().is_some_and(|reactor| reactor.generation() != generation)
+    }
+
+    /// Watches for the connection's events or, but for its end, does not; says whether that could be changed. What
+    /// happened in between is told when it is watched again.
+    pub(crate) fn set(&self, socket: &Socket, is_watched: bool) -> bool {
+        self.reactor.upgrade().is_some_and(|reactor| reactor.watch(self.token, socket, is_watched).is_ok())
+    }
+}
+
+impl Wake for Watch {
     fn wake(self: Arc<Self>) {
-        self.reactor.wake(self.token);
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.wake(self.token);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(crate) struct Wire {
     pub(crate) ended: bool,
     /// A reply has ended before its request had come in.
     pub(crate) leaves_unread: bool,
+    /// The system tells the reactor of no events: an application waits for them itself.
+    pub(crate) unwatched: bool,
     /// An asynchronous application waits for input.
     pub(crate) read_waker: Option<Waker>,
     options: Arc<Options>,
@@ -104,6 +107,7 @@ impl Wire {
             ends: false,
             ended: false,
             leaves_unread: false,
+            unwatched: false,
             read_waker: None,
             options,
         }
@@ -129,8 +133,7 @@ impl Wire {
                         Some(Step::Progress)
                     }
                     Event::Data(id, range) => {
-                        let data = self.inbox.bytes().get(range).unwrap_or_default();
-                        take_in(&mut self.incoming, id, data, &self.options, now);
+                        take_in(&mut self.incoming, id, &mut self.inbox, range, &self.options, now);
                         Some(Step::Progress)
                     }
                     Event::End(id) => {
@@ -387,8 +390,8 @@ impl Incoming {
     }
 }
 
-/// Adds bytes to a request's body, or drops them when nobody wants them.
-fn take_in(all: &mut [Incoming], id: Id, data: &[u8], options: &Options, now: Instant) {
+/// Adds bytes of the inbox to a request's body, or drops them when nobody wants them.
+fn take_in(all: &mut [Incoming], id: Id, inbox: &mut Inbox, data: Range<usize>, options: &Options, now: Instant) {
     let waiting: usize = all.iter().map(|incoming| incoming.body.len()).sum();
     let Some(incoming) = all.iter_mut().find(|incoming| incoming.id == id) else { return };
     let length = data.len() as u64;
@@ -409,8 +412,11 @@ fn take_in(all: &mut [Incoming], id: Id, data: &[u8], options: &Options, now: In
     }
     if incoming.discard {
         incoming.dropped += length;
+    } else if incoming.request.is_none() {
+        // The application reads it: the buffer goes to it, and one that it has read comes back to be filled.
+        inbox.move_to(data, &mut incoming.body);
     } else {
-        incoming.body.extend_from_slice(data);
+        incoming.body.extend_from_slice(inbox.bytes().get(data).unwrap_or_default());
     }
 }
 

@@ -361,6 +361,55 @@ fn a_large_body_is_streamed_both_ways() {
     assert!(answer[head..].iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
 }
 
+/// While an application waits for its input, the reactor need not hear of the connection; behind that it has to, both
+/// where the client is slow to read and where it sends the next request.
+#[test]
+fn a_connection_goes_on_behind_an_upload_that_was_waited_for() {
+    const PIECE: usize = 100_000;
+    const PIECES: usize = 5;
+    const ANSWER: usize = 1_000 * 65_536;
+    let (read, pieces) = channel();
+    let read = Mutex::new(read);
+    let server = Server::start(options(8), move |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.method() == "GET" {
+            return hello(environ, start_response);
+        }
+        let mut piece = vec![0; PIECE];
+        for number in 0..PIECES {
+            environ.input().read_exact(&mut piece)?;
+            read.lock().unwrap().send(piece.iter().all(|&byte| usize::from(byte) == number)).unwrap();
+        }
+        start_response.start(StatusCode::OK, [(header::CONTENT_LENGTH, ANSWER.to_string())])?;
+        Ok(Body::from_chunks((0..ANSWER / 65_536).map(|_| Bytes::from_static(&[b'x'; 65_536]))))
+    });
+    let cores = thread::available_parallelism().unwrap().get();
+    let length = PIECE * PIECES;
+    let mut upload = server.send(&format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"));
+    for number in 0..PIECES {
+        upload.write_all(&[number as u8; PIECE]).unwrap();
+        assert!(pieces.recv_timeout(PATIENCE).unwrap(), "piece {number} came as it was sent");
+        // Some of these belong to the same reactor, so that another thread leads it by the time they are answered.
+        let others: Vec<_> = (0..cores * 2).map(|_| server.connect()).collect();
+        for mut other in others {
+            other.write_all(get("/").as_bytes()).unwrap();
+            other.read_to_end(&mut Vec::new()).unwrap();
+        }
+    }
+    let mut upload = BufReader::new(upload);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        assert!(upload.read_line(&mut line).unwrap() > 0);
+    }
+    let mut answer = vec![0; ANSWER];
+    upload.read_exact(&mut answer).unwrap();
+    assert!(answer.iter().all(|&byte| byte == b'x'));
+    upload.get_mut().write_all(get("/").as_bytes()).unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
 #[test]
 fn an_unread_body_is_no_request() {
     let server = Server::start(options(1), hello);
