@@ -1,7 +1,7 @@
 //! wgi over HTTP: `peer-wgi-http ADDRESS [THREADS]`, with the default options but for the number of threads.
 
 use std::error::Error as StdError;
-use std::io::Read;
+use std::io::BufRead;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -48,12 +48,14 @@ fn app(mut environ: Environ, start_response: &mut dyn StartResponse) -> Result<B
         }
         ["file", name] => Body::file(std::fs::File::open(std::env::temp_dir().join(name))?)?,
         ["length"] => {
-            let mut buffer = vec![0; 64 * 1024];
             let mut length = 0;
             loop {
-                match environ.input().read(&mut buffer)? {
+                match environ.input().fill_buf()?.len() {
                     0 => break,
-                    read => length += read,
+                    read => {
+                        environ.input().consume(read);
+                        length += read;
+                    }
                 }
             }
             Body::from(length.to_string())
