@@ -118,7 +118,7 @@ impl Vars {
     }
 
     /// Takes pairs out that stand at these places, which are in order.
-    pub(crate) fn cut(&mut self, places: &[Range<usize>]) {
+    fn cut(&mut self, places: &[Range<usize>]) {
         let Some(first) = places.first() else { return };
         let mut kept = first.start;
         for (index, place) in places.iter().enumerate() {
@@ -131,16 +131,21 @@ impl Vars {
 
     /// The pairs in the order in which they stand.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &self.block[..];
-        std::iter::from_fn(move || {
-            let (name, value, behind) = first_pair(rest)?;
-            rest = behind;
-            Some((name, value))
-        })
+        pairs(&self.block)
+    }
+
+    /// Appends the pairs of a block, but for those that stand at these places, which are in order.
+    pub(crate) fn extend_without(&mut self, block: &[u8], places: &[Range<usize>]) {
+        let mut start = 0;
+        for place in places {
+            self.block.extend_from_slice(block.get(start..place.start).unwrap_or_default());
+            start = place.end;
+        }
+        self.block.extend_from_slice(block.get(start..).unwrap_or_default());
     }
 
     /// The pairs, with the place that each has in the block.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (Range<usize>, &[u8], &[u8])> {
+    fn places(&self) -> impl Iterator<Item = (Range<usize>, &[u8], &[u8])> {
         let (mut rest, mut start) = (&self.block[..], 0);
         std::iter::from_fn(move || {
             let (name, value, behind) = first_pair(rest)?;
@@ -187,9 +192,19 @@ const fn variable_byte(byte: u8) -> u8 {
     if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }
 }
 
+/// The pairs of a block that is well-formed.
+pub(crate) fn pairs(block: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        let (name, value, behind) = first_pair(rest)?;
+        rest = behind;
+        Some((name, value))
+    })
+}
+
 /// The name and the value of the first pair, and what stands behind it; none when it does not fit.
 #[inline]
-fn first_pair(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+pub(crate) fn first_pair(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, value, rest) = match block {
         [name @ 0..0x80, value @ 0..0x80, rest @ ..] => (usize::from(*name), usize::from(*value), rest),
         _ => lengths(block)?,
@@ -200,6 +215,7 @@ fn first_pair(block: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 /// The two lengths of a pair, of which at least one has four bytes.
+#[inline(never)]
 fn lengths(block: &[u8]) -> Option<(usize, usize, &[u8])> {
     let (name, rest) = length(block)?;
     let (value, rest) = length(rest)?;

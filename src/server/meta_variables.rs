@@ -16,8 +16,8 @@
 //! `HTTPS` is there and not `off`, or when `REQUEST_SCHEME` says so; both then say the same. What has no value that could
 //! be put right is answered with 400: a method, a path, a length or a host that is none, and a NUL anywhere.
 //!
-//! The block of pairs is taken over as it came. One pass over it finds what is to be mended; only where there is
-//! something, a second pass takes pairs out, and new ones are appended.
+//! One pass over the block of pairs, as it came over the wire, finds what is to be mended. The environ's block is that
+//! once more, without the pairs that go; what is new stands in front, where applications come upon it first.
 //!
 //! Source: spec clauses 4.3 to 4.22 and 10.16; RFC 3875 §4.1.
 
@@ -28,6 +28,7 @@ mod path;
 mod repeats;
 mod sent;
 
+use crate::vars::Malformed;
 use crate::{Error, Scheme, StatusCode, Vars};
 
 pub use form::{content_length, is_absent, is_method, is_withheld};
@@ -43,6 +44,16 @@ pub struct Normal {
     pub scheme: Scheme,
     /// `CONTENT_LENGTH` in bytes, where there is one.
     pub content_length: Option<u64>,
+}
+
+/// Why variables could not be put in order.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The lengths of the pairs do not add up: what was sent is no block.
+    Malformed(Malformed),
+    /// The peer's fault, 400: this request cannot be served, for its method, path, host or length is not one, or a
+    /// variable could be none of a process (spec clause 4.22).
+    Request(Error),
 }
 
 /// Puts the variables of a request in order.
@@ -66,7 +77,7 @@ pub struct Normal {
 ///     sent.push(name, value);
 /// }
 /// let mount = Mount::at("/shop");
-/// let normal = normalise(sent, Some(&mount))?;
+/// let normal = normalise(&sent, Some(&mount))?;
 /// assert_eq!(normal.vars.get("SCRIPT_NAME"), Some(&b"/shop"[..]));
 /// assert_eq!(normal.vars.get("PATH_INFO"), Some(&b"/cart"[..]));
 /// assert_eq!((normal.scheme, normal.content_length), (Scheme::Https, None));
@@ -74,20 +85,46 @@ pub struct Normal {
 /// ```
 ///
 /// # Errors
-/// The peer's fault, 400: this request cannot be served, for its method, path, host or length is not one, or a
-/// variable could be none of a process (spec clause 4.22).
-pub fn normalise(mut sent: Vars, mount: Option<&Mount>) -> Result<Normal, Error> {
-    let changes = match sent::Sent::scan(&sent) {
-        scanned if !scanned.may_repeat => scanned.changes(mount)?,
-        _ => {
-            sent = repeats::join_repeated(&sent);
-            sent::Sent::scan(&sent).changes(mount)?
+/// As [`Refusal::Request`].
+pub fn normalise(sent: &Vars, mount: Option<&Mount>) -> Result<Normal, Error> {
+    Ok(normalise_block(sent.as_block(), mount)?)
+}
+
+/// The same of a block in the layout of a PARAMS stream (FastCGI §3.4), as it stands on the wire: it need not be copied
+/// nor looked through before.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn normalise_block(block: &[u8], mount: Option<&Mount>) -> Result<Normal, Refusal> {
+    let mut sent = sent::Sent::new(block);
+    if sent.read(Some(&mut repeats::Names::new()))? {
+        return Ok(sent.normal(mount)?);
+    }
+    let joined = repeats::join_repeated(&Vars::from_block(block.to_vec())?);
+    let mut sent = sent::Sent::new(joined.as_block());
+    sent.read(None)?;
+    Ok(sent.normal(mount)?)
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Refusal {
+        Refusal::Malformed(malformed)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Request(error)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Malformed(malformed) => Error::refused(StatusCode::BAD_REQUEST, malformed.to_string()),
+            Refusal::Request(error) => error,
         }
-    };
-    let sent::Changes { gone, new, scheme, content_length } = changes;
-    sent.cut(&gone);
-    sent.extend(&new);
-    Ok(Normal { vars: sent, scheme, content_length })
+    }
 }
 
 fn refused(reason: &'static str) -> Error {

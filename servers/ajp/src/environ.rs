@@ -35,7 +35,7 @@ pub(crate) fn request(sent: &ForwardRequest<'_>, settings: &Settings, gateway: G
     }
     let known = Known::of(sent)?;
     let body = known.body(sent.protocol)?;
-    let Normal { vars, scheme, .. } = normalise(variables(sent, &known, settings)?, settings.mount.as_ref())?;
+    let Normal { vars, scheme, .. } = normalise(&variables(sent, &known, settings)?, settings.mount.as_ref())?;
     let mut gateway = gateway;
     gateway.url_scheme = scheme;
     Ok(Request {

@@ -11,8 +11,8 @@ use std::mem;
 use std::sync::Arc;
 
 use wgi::server::Framing;
-use wgi::server::meta_variables::{Normal, normalise};
-use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode, Vars};
+use wgi::server::meta_variables::{Normal, Refusal, normalise_block};
+use wgi::{Environ, Error, Gateway, Head, PeerError, StatusCode};
 use wgi_engine::{Codec, ConnectionInfo, Decoded, Event, Id, Request, RequestBody};
 
 use crate::record::{
@@ -26,9 +26,6 @@ use crate::values;
 
 /// The most payload in one record: the largest multiple of eight.
 const MAX_PAYLOAD: usize = MAX_LENGTH - 7;
-
-/// What is appended to the variables of a request, in bytes, as a rule.
-const SPARE: usize = 128;
 
 /// A record that is none: of no version, and of a type that nothing follows.
 const BROKEN_OFF: [u8; HEADER_LEN] = [0, UNKNOWN_TYPE, 0, 0, 0, 0, 0, 0];
@@ -114,97 +111,81 @@ impl FastCgiCodec {
         if let Some(id) = self.complete.take() {
             return Ok(Decoded { used: 0, event: Event::End(id) });
         }
-        let mut used = 0;
+        let mut rest = input;
         loop {
-            let rest = input.get(used..).unwrap_or_default();
-            if self.current.content > 0 {
+            let event = if self.current.content > 0 {
                 if rest.is_empty() {
-                    return Ok(Decoded { used, event: Event::Incomplete });
-                }
-                let (length, data) = self.take_content(rest);
-                let start = used;
-                used += length;
-                if data > 0 {
-                    return Ok(Decoded { used, event: Event::Data(self.current.id, start..start + data) });
+                    Some(Event::Incomplete)
+                } else {
+                    let start = input.len() - rest.len();
+                    let data = self.take_content(&mut rest);
+                    (data > 0).then(|| Event::Data(self.current.id, start..start + data))
                 }
             } else if self.current.padding > 0 {
-                let length = self.current.padding.min(rest.len());
-                self.current.padding -= length;
-                used += length;
-                if self.current.padding > 0 {
-                    return Ok(Decoded { used, event: Event::Incomplete });
-                }
+                self.current.padding -= skip(&mut rest, self.current.padding);
+                (self.current.padding > 0).then_some(Event::Incomplete)
             } else {
-                match self.begin_record(rest, out)? {
-                    None => return Ok(Decoded { used, event: Event::Incomplete }),
-                    Some((length, step)) => {
-                        used += length;
-                        if let Step::Done(event) = step {
-                            return Ok(Decoded { used, event });
-                        }
-                    }
-                }
+                self.begin_record(&mut rest, out)?
+            };
+            if let Some(event) = event {
+                return Ok(Decoded { used: input.len() - rest.len(), event });
             }
         }
     }
 
-    /// Takes the header of a record, and what is decided by the header alone: gives how many bytes that were, and what
-    /// it came to. `None` when more of the input is needed, which starts with the header.
-    fn begin_record(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Option<(usize, Step)>, Error> {
-        let Some((header, rest)) = input.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    /// Takes the header of a record from the front of the input, and what is decided by the header alone; gives what that
+    /// came to, if it is an event.
+    fn begin_record(&mut self, rest: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
+        let Some((header, behind)) = rest.split_first_chunk::<HEADER_LEN>() else {
+            return Ok(Some(Event::Incomplete));
+        };
         let header = Header::parse(header);
         if header.version != VERSION_1 {
             return Err(malformed("a FastCGI record of an unknown version"));
         }
         let Header { request_id: id, record_type, .. } = header;
         let length = usize::from(header.content_length);
-        self.current = Current { record_type, id, content: length, padding: header.padding_length.into() };
-        let mut used = HEADER_LEN;
-        let step = match (id, record_type) {
-            (NULL_REQUEST_ID, GET_VALUES) | (1.., BEGIN_REQUEST) => {
-                let most = if id == NULL_REQUEST_ID { values::MAX_QUERY } else { BeginRequest::LEN };
-                if length > most {
-                    return Err(malformed("a BEGIN_REQUEST or GET_VALUES record that is too long"));
-                }
-                let Some(content) = rest.get(..length) else {
-                    self.current = Current::default();
-                    return Ok(None);
-                };
-                self.current.content = 0;
-                used += length;
-                if id == NULL_REQUEST_ID {
-                    self.get_values(content, out)?
-                } else {
-                    self.begin_request(id, content, out)?
-                }
+        let (mut content, padding) = (length, usize::from(header.padding_length));
+        let whole = if let (NULL_REQUEST_ID, GET_VALUES) | (1.., BEGIN_REQUEST) = (id, record_type) {
+            let most = if id == NULL_REQUEST_ID { values::MAX_QUERY } else { BeginRequest::LEN };
+            if length > most {
+                return Err(malformed("a BEGIN_REQUEST or GET_VALUES record that is too long"));
             }
+            // It is waited for.
+            let Some((whole, behind)) = behind.split_at_checked(length) else { return Ok(Some(Event::Incomplete)) };
+            content = 0;
+            *rest = behind;
+            whole
+        } else {
+            *rest = behind;
+            &[]
+        };
+        self.current = Current { record_type, id, content, padding };
+        match (id, record_type) {
+            (NULL_REQUEST_ID, GET_VALUES) => self.get_values(whole, out),
             // An answer to a question that nobody asked is not answered in turn.
-            (NULL_REQUEST_ID, UNKNOWN_TYPE | GET_VALUES_RESULT) => Step::On,
+            (NULL_REQUEST_ID, UNKNOWN_TYPE | GET_VALUES_RESULT) => Ok(None),
             (NULL_REQUEST_ID, _) => {
                 write_unknown_type(record_type, out);
-                Step::Done(Event::Skipped)
+                Ok(Some(Event::Skipped))
             }
-            (_, PARAMS) if length > 0 => self.begin_params(id, length, out)?,
-            (_, PARAMS) => {
-                let (step, more) = self.end_params(id, rest, out)?;
-                used += more;
-                step
-            }
-            (_, STDIN) => self.begin_stdin(id, length, out)?,
-            (_, ABORT_REQUEST) => self.abort(id, out)?,
+            (_, BEGIN_REQUEST) => self.begin_request(id, whole, out),
+            (_, PARAMS) if length > 0 => self.begin_params(id, rest, out),
+            (_, PARAMS) => self.end_params(id, rest, out),
+            (_, STDIN) => self.begin_stdin(id, length, out),
+            (_, ABORT_REQUEST) => self.abort(id, out),
             // DATA is for Filters. Of a type that is not known, UNKNOWN_TYPE tells for management records only (§4.2).
-            _ => Step::On,
-        };
-        Ok(Some((used, step)))
+            _ => Ok(None),
+        }
     }
 
-    fn get_values(&mut self, query: &[u8], out: &mut Vec<u8>) -> Result<Step, Error> {
+    fn get_values(&mut self, query: &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
         values::answer(query, self.settings.max_connections, out)
             .map_err(|_| malformed("a GET_VALUES record with lengths that do not add up"))?;
-        Ok(Step::Done(Event::Skipped))
+        Ok(Some(Event::Skipped))
     }
 
-    fn begin_request(&mut self, id: Id, content: &[u8], out: &mut Vec<u8>) -> Result<Step, Error> {
+    fn begin_request(&mut self, id: Id, content: &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
         let Ok(content) = content.try_into() else { return Err(malformed("a BEGIN_REQUEST record that is too short")) };
         let BeginRequest { role, flags } = BeginRequest::parse(content);
         if self.position(id).is_some() {
@@ -227,48 +208,73 @@ impl FastCgiCodec {
             }
             RESPONDER | AUTHORIZER => {
                 self.requests.push(open);
-                return Ok(Step::On);
+                return Ok(None);
             }
             _ => (UNKNOWN_ROLE, "a FastCGI role that is neither Responder nor Authorizer"),
         };
         EndRequest { app_status: 0, protocol_status }.write(id, out);
         if self.goes_on_behind(open) {
-            Ok(Step::Done(Event::Skipped))
+            Ok(Some(Event::Skipped))
         } else {
             Err(Error::refused(StatusCode::NOT_IMPLEMENTED, reason))
         }
     }
 
     /// Content of PARAMS is to come, which has to be awaited, and fit.
-    fn begin_params(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
+    ///
+    /// Nearly every web server sends the whole stream in one record, and its end along with it. Where all of that is in the
+    /// input it is read from there; it collects in a buffer only otherwise.
+    fn begin_params(&mut self, id: Id, rest: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
         let most = self.settings.max_params;
-        let Some(index) = self.position(id) else { return Ok(Step::On) };
+        let Current { content, padding, .. } = self.current;
+        let Some(index) = self.position(id) else { return Ok(None) };
         let Some(Stage::Params(params)) = self.requests.get(index).map(|open| &open.stage) else {
             return Err(malformed("PARAMS behind the end of PARAMS"));
         };
-        if params.len().saturating_add(length) > most {
+        if params.len().saturating_add(content) > most {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             let error = Error::refused(status, format!("the request's variables are over the limit of {most} bytes"));
             return self.turn_away(index, error, out);
         }
-        Ok(Step::On)
+        if params.is_empty()
+            && let Some((params, behind)) = rest.split_at_checked(content)
+            && let Some(behind) = behind.get(padding..)
+            && let Some(length) = stream_end(PARAMS, id, behind)
+        {
+            self.current = Current::default();
+            *rest = behind.get(length..).unwrap_or_default();
+            return self.request(index, params, rest, out);
+        }
+        Ok(None)
     }
 
-    /// The end of the PARAMS stream: the request's head is complete.
-    ///
-    /// Of a request without a body the end of STDIN mostly comes with it: where that follows, in the input behind this
-    /// header, it is taken too, and how many bytes that were is given.
-    fn end_params(&mut self, id: Id, rest: &[u8], out: &mut Vec<u8>) -> Result<(Step, usize), Error> {
-        let Some(index) = self.position(id) else { return Ok((Step::On, 0)) };
-        let Some(open) = self.requests.get_mut(index) else { return Ok((Step::On, 0)) };
+    /// The end of the PARAMS stream.
+    fn end_params(&mut self, id: Id, rest: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
+        let Some(index) = self.position(id) else { return Ok(None) };
+        let Some(open) = self.requests.get_mut(index) else { return Ok(None) };
         let Stage::Params(params) = &mut open.stage else { return Err(malformed("PARAMS behind the end of PARAMS")) };
-        let vars = Vars::from_block(mem::take(params))
-            .map_err(|error| Error::refused(StatusCode::BAD_REQUEST, format!("a malformed PARAMS stream: {error}")))?;
-        let normal = match normalise(vars, self.settings.mount.as_ref()) {
+        let params = mem::take(params);
+        self.request(index, &params, rest, out)
+    }
+
+    /// The request's head is complete.
+    ///
+    /// Of a request without a body the end of STDIN mostly comes with it: where that follows in the input, it is taken too.
+    fn request(
+        &mut self,
+        index: usize,
+        params: &[u8],
+        rest: &mut &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event>, Error> {
+        let Normal { mut vars, scheme, content_length } = match normalise_block(params, self.settings.mount.as_ref()) {
             Ok(normal) => normal,
-            Err(error) => return Ok((self.turn_away(index, error, out)?, 0)),
+            Err(Refusal::Request(error)) => return self.turn_away(index, error, out),
+            Err(Refusal::Malformed(error)) => {
+                return Err(Error::refused(StatusCode::BAD_REQUEST, format!("a malformed PARAMS stream: {error}")));
+            }
         };
-        let Normal { mut vars, scheme, content_length } = normal;
+        let Some(open) = self.requests.get_mut(index) else { return Ok(None) };
         let mut body = match content_length {
             Some(0) => RequestBody::None,
             Some(length) => RequestBody::Length(length),
@@ -280,12 +286,12 @@ impl FastCgiCodec {
             vars.remove("CONTENT_LENGTH");
             body = RequestBody::None;
         }
-        let mut more = 0;
         if !matches!(body, RequestBody::Length(_))
-            && let Some(length) = rest.get(self.current.padding..).and_then(|behind| stdin_end(id, behind))
+            && let Some(behind) = rest.get(self.current.padding..)
+            && let Some(length) = stream_end(STDIN, open.id, behind)
         {
-            more = self.current.padding + length;
             self.current.padding = 0;
+            *rest = behind.get(length..).unwrap_or_default();
             open.stdin_ended = true;
             body = RequestBody::None;
         }
@@ -297,66 +303,63 @@ impl FastCgiCodec {
         let mut gateway = self.gateway;
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
-        Ok((Step::Done(Event::Request(id, request)), more))
+        Ok(Some(Event::Request(open.id, request)))
     }
 
     /// Content of STDIN is to come, or the stream's end.
-    fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Step, Error> {
+    fn begin_stdin(&mut self, id: Id, length: usize, out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
         let Some(open) = self.find(id) else {
             self.awaits_stdin_end = self.awaits_stdin_end.filter(|&awaited| awaited != id || length > 0);
-            return Ok(Step::On);
+            return Ok(None);
         };
         open.stdin_ended |= length == 0;
         match open.stage {
             Stage::Stdin(_) if length == 0 => self.end_stdin(id, out),
             Stage::Params(_) => Err(malformed("STDIN before the end of PARAMS")),
             // What goes beyond CONTENT_LENGTH is no part of the body.
-            Stage::Stdin(_) | Stage::Complete | Stage::Refused => Ok(Step::On),
+            Stage::Stdin(_) | Stage::Complete | Stage::Refused => Ok(None),
         }
     }
 
     /// The end of the STDIN stream.
-    fn end_stdin(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let Some(index) = self.position(id) else { return Ok(Step::On) };
-        let Some(open) = self.requests.get_mut(index) else { return Ok(Step::On) };
+    fn end_stdin(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
+        let Some(index) = self.position(id) else { return Ok(None) };
+        let Some(open) = self.requests.get_mut(index) else { return Ok(None) };
         if let Stage::Stdin(Some(_)) = open.stage {
             // A body that is cut short must not look whole: the request is over, and its client is told why.
             let error = Error::refused(StatusCode::BAD_REQUEST, "the request body is shorter than CONTENT_LENGTH");
             self.turn_away(index, error, out)?;
-            return Ok(Step::Done(Event::Abort(id)));
+            return Ok(Some(Event::Abort(id)));
         }
         open.stage = Stage::Complete;
-        Ok(Step::Done(Event::End(id)))
+        Ok(Some(Event::End(id)))
     }
 
     /// ABORT_REQUEST (§5.4).
-    fn abort(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let Some(index) = self.position(id) else { return Ok(Step::On) };
+    fn abort(&mut self, id: Id, out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
+        let Some(index) = self.position(id) else { return Ok(None) };
         let open = self.take(index);
         let is_known = !matches!(open.stage, Stage::Params(_));
         open.write_end(0, out);
         if !self.goes_on_behind(open) {
             return Err(PeerError::Disconnected { doing: "and took its request back" }.into());
         }
-        Ok(Step::Done(if is_known { Event::Abort(id) } else { Event::Skipped }))
+        Ok(Some(if is_known { Event::Abort(id) } else { Event::Skipped }))
     }
 
-    /// Takes content that stands at the front of `input`: gives its length, and of a body how much of it is for the
-    /// application.
-    fn take_content(&mut self, input: &[u8]) -> (usize, usize) {
+    /// Takes content from the front of the input; says how much of it is body for the application.
+    fn take_content(&mut self, rest: &mut &[u8]) -> usize {
         let Current { record_type, id, content, .. } = self.current;
-        let piece = input.get(..content).unwrap_or(input);
+        let (piece, behind) = rest.split_at(content.min(rest.len()));
+        *rest = behind;
         self.current.content -= piece.len();
-        let Some(open) = self.find(id) else { return (piece.len(), 0) };
+        let Some(open) = self.find(id) else { return 0 };
         match (record_type, &mut open.stage) {
             (PARAMS, Stage::Params(params)) => {
-                if params.is_empty() {
-                    // With room for what is appended to the variables, so that they are not moved for it.
-                    params.reserve_exact(piece.len() + SPARE);
-                }
                 params.extend_from_slice(piece);
+                0
             }
-            (STDIN, Stage::Stdin(None)) => return (piece.len(), piece.len()),
+            (STDIN, Stage::Stdin(None)) => piece.len(),
             (STDIN, Stage::Stdin(Some(left))) => {
                 let length = piece.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= length as u64;
@@ -364,11 +367,10 @@ impl FastCgiCodec {
                     open.stage = Stage::Complete;
                     self.complete = Some(id);
                 }
-                return (piece.len(), length);
+                length
             }
-            _ => {}
+            _ => 0,
         }
-        (piece.len(), 0)
     }
 
     // Ends.
@@ -390,7 +392,7 @@ impl FastCgiCodec {
 
     /// Answers a request that cannot be served, as far as it is not too late. Where the connection is to end with it, that
     /// is by an error, which the engine may still let the application answer.
-    fn turn_away(&mut self, index: usize, error: Error, out: &mut Vec<u8>) -> Result<Step, Error> {
+    fn turn_away(&mut self, index: usize, error: Error, out: &mut Vec<u8>) -> Result<Option<Event>, Error> {
         if let [open] = &mut *self.requests
             && (self.is_closing || !open.keep_conn)
         {
@@ -398,7 +400,7 @@ impl FastCgiCodec {
             return Err(error);
         }
         self.take(index).answer(&error, out);
-        Ok(Step::Done(Event::Skipped))
+        Ok(Some(Event::Skipped))
     }
 
     /// Ends a reply. Says whether the connection can go on.
@@ -411,12 +413,6 @@ impl FastCgiCodec {
         // It was taken back.
         !self.is_broken
     }
-}
-
-/// What a piece of input came to.
-enum Step {
-    On,
-    Done(Event),
 }
 
 impl Codec for FastCgiCodec {
@@ -532,12 +528,19 @@ impl Open {
     }
 }
 
-/// The length of the record that ends STDIN of this request, if `input` starts with all of it.
-fn stdin_end(id: Id, input: &[u8]) -> Option<usize> {
+/// Takes so many bytes from the front, or as many as there are; says how many.
+fn skip(rest: &mut &[u8], length: usize) -> usize {
+    let (skipped, behind) = rest.split_at(length.min(rest.len()));
+    *rest = behind;
+    skipped.len()
+}
+
+/// The length of the record that ends this stream of a request, if `input` starts with all of it.
+fn stream_end(record_type: u8, id: Id, input: &[u8]) -> Option<usize> {
     let header = Header::parse(input.first_chunk()?);
     let padding_length = header.padding_length;
     let length = HEADER_LEN + usize::from(padding_length);
-    let is_end = header == Header { padding_length, ..Header::new(STDIN, id, 0) };
+    let is_end = header == Header { padding_length, ..Header::new(record_type, id, 0) };
     (is_end && input.len() >= length).then_some(length)
 }
 

@@ -26,7 +26,7 @@ impl Single for Connection {
     fn request(&mut self, input: &[u8]) -> Result<Option<(usize, Request)>, Error> {
         let Some(netstring) = netstring::parse(input, self.settings.max_head)? else { return Ok(None) };
         let vars = head::parse(netstring.content)?;
-        let Normal { vars, scheme, content_length } = normalise(vars, self.settings.mount.as_ref())?;
+        let Normal { vars, scheme, content_length } = normalise(&vars, self.settings.mount.as_ref())?;
         let body = match content_length {
             Some(0) | None => RequestBody::None,
             Some(length) => RequestBody::Length(length),

@@ -9,9 +9,6 @@ use memchr::memchr;
 use wgi::server::meta_variables::content_length;
 use wgi::{Error, StatusCode, Vars};
 
-/// What is appended to the variables of a request, in bytes, as a rule.
-const SPARE: usize = 128;
-
 /// Reads the content of a request's netstring. A `CONTENT_LENGTH` of 0, which a request without a body must have too, is
 /// left out: so it is in HTTP.
 ///
@@ -20,7 +17,7 @@ const SPARE: usize = 128;
 /// one of these stands twice.
 pub(crate) fn parse(content: &[u8]) -> Result<Vars, Error> {
     // A name and a value of less than 128 bytes take as much in the block as here.
-    let mut vars = Vars::with_capacity(content.len() + SPARE);
+    let mut vars = Vars::with_capacity(content.len());
     let mut rest = content;
     let first = take_text(&mut rest)?;
     let length = take_text(&mut rest)?;

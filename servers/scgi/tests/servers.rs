@@ -59,6 +59,10 @@ fn nginx_by_its_defaults() {
     let sent = [&[("REQUEST_METHOD", "GET")], &nginx("/a%20b//c?x=1")[..]].concat();
     let (vars, scheme) = environ_with(&Scgi::new(), &sent);
     let expected = [
+        ("SCRIPT_NAME", ""),
+        ("PATH_INFO", "/a b//c"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION"))),
         ("SCGI", "1"),
         ("REQUEST_METHOD", "GET"),
         ("REQUEST_URI", "/a%20b//c?x=1"),
@@ -76,10 +80,6 @@ fn nginx_by_its_defaults() {
         ("HTTP_ACCEPT", "*/*"),
         ("HTTP_X_A", "1, 2"),
         ("HTTP_X_EMPTY", ""),
-        ("SCRIPT_NAME", ""),
-        ("PATH_INFO", "/a b//c"),
-        ("GATEWAY_INTERFACE", "CGI/1.1"),
-        ("SERVER_SOFTWARE", concat!("wgi/", env!("CARGO_PKG_VERSION"))),
     ];
     assert_eq!(vars, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(scheme, Scheme::Http);

@@ -28,7 +28,7 @@ impl Single for Connection {
         let Some(content) = packet::parse(input, self.settings.max_vars)? else { return Ok(None) };
         let vars = packet::vars(content)?;
         let is_chunked = vars.get("HTTP_TRANSFER_ENCODING").is_some();
-        let Normal { vars, scheme, content_length } = normalise(vars, self.settings.mount.as_ref())?;
+        let Normal { vars, scheme, content_length } = normalise(&vars, self.settings.mount.as_ref())?;
         let body = match content_length {
             Some(length) if length > 0 => RequestBody::Length(length),
             // uWSGI's own HTTP router passes a chunked body on as it came, or not at all, and leaves the connection open

@@ -12,9 +12,6 @@ pub(crate) const HEADER_LEN: usize = 4;
 /// ask for another language's plugin of uWSGI.
 const REQUEST: u8 = 0;
 
-/// What is appended to the variables of a request, in bytes, as a rule.
-const SPARE: usize = 128;
-
 /// The header of a packet (`struct uwsgi_packet_header`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -61,7 +58,7 @@ pub(crate) fn parse(input: &[u8], most: usize) -> Result<Option<&[u8]>, Error> {
 /// When their sizes do not add up.
 pub(crate) fn vars(content: &[u8]) -> Result<Vars, Error> {
     // Two sizes of two bytes here are two lengths of one or of four bytes there.
-    let mut vars = Vars::with_capacity(content.len() + SPARE);
+    let mut vars = Vars::with_capacity(content.len());
     let mut rest = content;
     while !rest.is_empty() {
         let (name, behind) = sized(rest)?;

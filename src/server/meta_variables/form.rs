@@ -36,7 +36,7 @@ pub fn is_withheld(name: &[u8]) -> bool {
 /// `HTTPS` is `off`.
 pub fn is_absent(name: &[u8], value: &[u8]) -> bool {
     match value {
-        b"" => matches!(meaning(name), Some(Meaning::OrAbsent(_))),
+        b"" => matches!(meaning(name), Some(Meaning::OrAbsent)),
         value => name == b"HTTPS" && value.eq_ignore_ascii_case(b"off"),
     }
 }

@@ -5,14 +5,12 @@ use std::collections::HashMap;
 
 use crate::Vars;
 
-use super::name::Mark;
-
 /// How many names are told apart without a table.
 const MOST: usize = 48;
 
 /// The names seen so far, by their marks.
 pub(crate) struct Names {
-    marks: [Mark; MOST],
+    marks: [u64; MOST],
     count: usize,
     /// A bit for each mark, which tells most of them apart.
     bits: [u64; 4],
@@ -20,13 +18,15 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new() -> Names {
-        Names { marks: [Mark::default(); MOST], count: 0, bits: [0; 4] }
+        Names { marks: [0; MOST], count: 0, bits: [0; 4] }
     }
 
-    /// Adds a name. Says whether it may have been seen before: `false` is certain, `true` takes a closer look.
-    pub(crate) fn add(&mut self, mark: Mark) -> bool {
-        let hash = mark.hash();
-        let (word, bit) = (&mut self.bits[usize::from(hash >> 6)], 1 << (hash & 63));
+    /// Adds a name, by a number that other names may have too. Says whether it may have been seen before: `false` is
+    /// certain, `true` takes a closer look.
+    #[inline(never)]
+    pub(crate) fn add(&mut self, mark: u64) -> bool {
+        let bit = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let (word, bit) = (&mut self.bits[(bit >> 6) as usize], 1 << (bit & 63));
         let may_be_known = *word & bit != 0;
         *word |= bit;
         let (known, free) = self.marks.split_at_mut(self.count.min(MOST));
