@@ -177,6 +177,12 @@ impl Reply {
         self.stage != Stage::Unsent
     }
 
+    /// Whether all of it was given out, and nothing of the application's is left in it: it need not be dropped before the
+    /// next [`begin`](Reply::begin).
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Ending && self.body.is_closed() && self.first.is_none() && self.fault.is_none()
+    }
+
     /// What went wrong since this was last asked, for the log; one line each.
     pub fn take_fault(&mut self) -> Option<Error> {
         self.fault.take()

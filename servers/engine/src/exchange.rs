@@ -32,6 +32,16 @@ impl Exchange {
         Exchange { id: 0, reply: Reply::idle(), errors: None, file: None, waker: None }
     }
 
+    /// Drops the application's response, and all that is left of the request.
+    pub(crate) fn clear(&mut self) {
+        if !self.reply.is_over() {
+            self.reply = Reply::idle();
+        }
+        self.errors = None;
+        self.file = None;
+        self.waker = None;
+    }
+
     pub(crate) fn is_aborted(&self, wire: &Wire) -> bool {
         wire.incoming.iter().any(|incoming| incoming.id == self.id && incoming.progress == Progress::Aborted)
     }

@@ -114,7 +114,7 @@ impl<'a> Turn<'a> {
     /// Takes back what an exchange that is over had.
     pub(crate) fn give_back(&mut self, mut exchange: Box<Exchange>) {
         // The application's response is dropped here and now.
-        *exchange = Exchange::idle();
+        exchange.clear();
         *self.spare = Some(exchange);
     }
 
