@@ -12,6 +12,9 @@
 //! | the application is called there and then, and its reply encoded and sent | `exchange.rs`, `outbox.rs` |
 //! | should it be slow, another thread leads meanwhile | `monitor.rs`, `pool.rs` |
 //!
+//! What codecs share is [`SingleCodec`], for protocols of one request a connection, and [`write_head`], for heads that
+//! are lines of text.
+//!
 //! Workers are threads, for an application may block. A slow peer holds none of them: what waits for a peer is parked
 //! in its slot, with the response's body if there is one. A slow application holds the one that it runs on, and
 //! nobody else's request.
@@ -21,6 +24,7 @@ mod codec;
 mod connection;
 mod engine;
 mod exchange;
+mod head;
 mod inbox;
 mod layer;
 mod lend;
@@ -42,6 +46,7 @@ mod wire;
 
 pub use codec::{Codec, ConnectionInfo, Decoded, Event, Id, Protocol, Request, RequestBody};
 pub use engine::{Counters, Engine, Handle};
+pub use head::write_head;
 pub use listener::{Address, BindOptions, Listener};
 pub use options::Options;
 pub use peers::Peers;

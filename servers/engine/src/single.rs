@@ -2,7 +2,7 @@
 //! connection.
 //!
 //! The head is waited for in the input, as a whole; the body is not copied. What differs from protocol to protocol is how
-//! a head is written on the wire: that is all that a [`Single`] has to know.
+//! the head of a request is written, and how that of a reply starts: that is all that a [`Single`] has to know.
 
 use std::mem;
 
@@ -10,21 +10,22 @@ use wgi::server::Framing;
 use wgi::{Error, Head, StatusCode};
 
 use crate::codec::{Codec, Decoded, Event, Id, Request, RequestBody};
+use crate::head::write_head;
 
 /// There is one request, and it needs no number.
 const ID: Id = 0;
 
 /// A protocol in which a connection takes one request: the heads of both directions.
 pub trait Single: Send {
+    /// What stands before the status in the head of a reply.
+    const START: &'static str;
+
     /// Decodes the head that `input` starts with: how many bytes it has, and the request. The body is never
     /// [`RequestBody::Unknown`]. Gives nothing as long as the head is not whole.
     ///
     /// # Errors
     /// When it is malformed, or over a limit.
     fn request(&mut self, input: &[u8]) -> Result<Option<(usize, Request)>, Error>;
-
-    /// Writes the head of the reply.
-    fn write_head(&self, head: &Head, framing: Framing, out: &mut Vec<u8>);
 }
 
 /// The codec of one connection of such a protocol.
@@ -104,13 +105,13 @@ impl<S: Single> Codec for SingleCodec<S> {
             return;
         }
         let (head, body) = error.reply();
-        self.protocol.write_head(&head, Framing { length: Some(body.len() as u64), has_body: true }, out);
+        write_head(S::START, &head, Framing { length: Some(body.len() as u64), has_body: true }, out);
         out.extend_from_slice(&body);
     }
 
     fn head(&mut self, _id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) {
         self.is_answering = true;
-        self.protocol.write_head(head, framing, out);
+        write_head(S::START, head, framing, out);
     }
 
     fn frame(&mut self, _id: Id, available: u64, _out: &mut Vec<u8>) -> u64 {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use wgi::server::Framing;
 use wgi::server::meta_variables::{Normal, normalise};
-use wgi::{Environ, Error, Gateway, Head};
+use wgi::{Environ, Error, Gateway};
 use wgi_engine::{ConnectionInfo, Request, RequestBody, Single};
 
 use crate::settings::Settings;
-use crate::{head, netstring, reply};
+use crate::{head, netstring};
 
 /// What the requests of one connection are decoded with.
 pub(crate) struct Connection {
@@ -23,6 +22,9 @@ impl Connection {
 }
 
 impl Single for Connection {
+    /// As in CGI (RFC 3875 §6): that is what every web server expects of SCGI, which says nothing of it.
+    const START: &'static str = "Status: ";
+
     fn request(&mut self, input: &[u8]) -> Result<Option<(usize, Request)>, Error> {
         let Some(netstring) = netstring::parse(input, self.settings.max_head)? else { return Ok(None) };
         let vars = head::parse(netstring.content)?;
@@ -35,9 +37,5 @@ impl Single for Connection {
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
         Ok(Some((netstring.length, request)))
-    }
-
-    fn write_head(&self, head: &Head, framing: Framing, out: &mut Vec<u8>) {
-        reply::write_head(head, framing, out);
     }
 }

@@ -9,7 +9,7 @@
 //! | the netstring that its head is | `netstring.rs` |
 //! | names and values in it | `head.rs` |
 //! | the variables become the environ that HTTP would give | [`wgi::server::meta_variables`] |
-//! | the body, and the reply | `codec.rs`, `reply.rs` |
+//! | the body, and the reply | `codec.rs` |
 //! | the gateway's side of all this | `upstream.rs` |
 //!
 //! Source: SCGI, "A Simple Common Gateway Interface alternative" (N. Schemenauer, 2008); RFC 3875 for the variables and
@@ -18,7 +18,6 @@
 mod codec;
 mod head;
 mod netstring;
-mod reply;
 mod settings;
 mod upstream;
 

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use wgi::server::Framing;
 use wgi::server::meta_variables::{Normal, normalise};
-use wgi::{Environ, Error, Gateway, Head, StatusCode};
+use wgi::{Environ, Error, Gateway, StatusCode};
 use wgi_engine::{ConnectionInfo, Request, RequestBody, Single};
 
 use crate::packet::{self, HEADER_LEN};
-use crate::reply;
 use crate::settings::Settings;
 
 /// What the requests of one connection are decoded with.
@@ -24,6 +22,13 @@ impl Connection {
 }
 
 impl Single for Connection {
+    /// As in HTTP: the head is what uwsgi, by its specification, leaves to the application.
+    ///
+    /// Apache asks for a status line; nginx and lighttpd take one; and uWSGI's own HTTP router passes on what it gets,
+    /// byte for byte. Its version is 1.1, for by 1.0 that router would not keep the client's connection. There are no
+    /// chunks: nobody but that router would take them out again. Date and Server are the web server's to give.
+    const START: &'static str = "HTTP/1.1 ";
+
     fn request(&mut self, input: &[u8]) -> Result<Option<(usize, Request)>, Error> {
         let Some(content) = packet::parse(input, self.settings.max_vars)? else { return Ok(None) };
         let vars = packet::vars(content)?;
@@ -43,9 +48,5 @@ impl Single for Connection {
         gateway.url_scheme = scheme;
         let request = Request { environ: Environ::new(vars, gateway), body, expects_continue: false };
         Ok(Some((HEADER_LEN + content.len(), request)))
-    }
-
-    fn write_head(&self, head: &Head, framing: Framing, out: &mut Vec<u8>) {
-        reply::write_head(head, framing, out);
     }
 }

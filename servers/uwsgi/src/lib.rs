@@ -8,13 +8,12 @@
 //! | --- | --- |
 //! | the packet, and the variables in it | `packet.rs` |
 //! | they become the environ that HTTP would give | [`wgi::server::meta_variables`] |
-//! | the body, and the reply | `codec.rs`, `reply.rs` |
+//! | the body, and the reply | `codec.rs` |
 //!
 //! Source: "The uwsgi Protocol" in the documentation of uWSGI, for modifier 0; RFC 3875 for the variables.
 
 mod codec;
 mod packet;
-mod reply;
 mod settings;
 
 use std::sync::Arc;

@@ -1,12 +1,13 @@
-//! The head of a reply, in the form of CGI (RFC 3875 §6): that is what every web server expects of SCGI, which says
-//! nothing of it.
+//! The head of a reply as lines of text. That of CGI (RFC 3875 §6), which FastCGI and SCGI have as well, and that of
+//! HTTP/1.1 (RFC 9112 §2.1) are one form: they differ in what stands before the status.
 
 use wgi::server::{Framing, field_name};
 use wgi::{Head, header};
 
-/// Writes a head, `Status` first.
-pub(crate) fn write_head(head: &Head, framing: Framing, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Status: ");
+/// Appends a head to `out`: `start`, the status with its reason, the fields in their order, the length of the body where
+/// the framing knows it, and the empty line.
+pub fn write_head(start: &str, head: &Head, framing: Framing, out: &mut Vec<u8>) {
+    out.extend_from_slice(start.as_bytes());
     out.extend_from_slice(head.status.code().as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(head.status.reason());
