@@ -315,9 +315,10 @@ impl Connection {
         let mut exchange = turn.exchange();
         exchange.id = id;
         if self.wire.as_ref().is_some_and(|wire| wire.codec.has_errors()) {
-            let lines = Arc::new(Lines::default());
-            environ = environ.with_errors(Errors::new(lines.clone()));
-            exchange.errors = Some(lines);
+            let lines: &Arc<Lines> = exchange.errors.get_or_insert_default();
+            *environ.errors() = Errors::new(lines.clone());
+        } else {
+            exchange.errors = None;
         }
         let lent = self.lend(turn.generation());
         let place = match (&lent, self.wire.as_mut()) {

@@ -32,12 +32,13 @@ impl Exchange {
         Exchange { id: 0, reply: Reply::idle(), errors: None, file: None, waker: None }
     }
 
-    /// Drops the application's response, and all that is left of the request.
+    /// Drops the application's response, and all that is left of the request. The place for errors is of use again,
+    /// unless the application has kept it.
     pub(crate) fn clear(&mut self) {
         if !self.reply.is_over() {
             self.reply = Reply::idle();
         }
-        self.errors = None;
+        self.errors = self.errors.take().and_then(Lines::emptied);
         self.file = None;
         self.waker = None;
     }
@@ -92,6 +93,14 @@ pub(crate) fn push(wire: &mut Wire, id: Id, mut chunk: Bytes) {
 /// The errors stream of one request, until it goes to the peer.
 #[derive(Default)]
 pub(crate) struct Lines(Mutex<Vec<u8>>);
+
+impl Lines {
+    /// The same without what stands in it, if nobody else has it.
+    pub(crate) fn emptied(mut lines: Arc<Lines>) -> Option<Arc<Lines>> {
+        *Arc::get_mut(&mut lines)?.0.get_mut().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+        Some(lines)
+    }
+}
 
 impl ErrorSink for Lines {
     fn write(&self, text: &[u8]) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The head of a reply: in the form of CGI, in a record that the first of its payload can join.
 
 use wgi::server::{Framing, field_name};
-use wgi::{Head, header};
+use wgi::{Head, Status, StatusCode, header};
 use wgi_engine::Id;
 
 use crate::record::{HEADER_LEN, Header, STDOUT, write_stream};
@@ -38,19 +38,19 @@ impl HeadRecord {
 /// nothing can join it.
 pub(crate) fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) -> Option<HeadRecord> {
     let start = out.len();
-    out.extend_from_slice(&[0; HEADER_LEN]);
-    out.extend_from_slice(b"Status: ");
-    out.extend_from_slice(head.status.code().as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(head.status.reason());
-    out.extend_from_slice(b"\r\n");
+    write_status(&head.status, out);
     for (name, value) in &head.headers {
-        if name != header::CONTENT_LENGTH {
-            push_field(field_name(name), value.as_bytes(), out);
+        if *name != header::CONTENT_LENGTH {
+            out.extend_from_slice(field_name(name));
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
     }
     if let Some(length) = framing.length {
-        push_field(b"content-length", itoa::Buffer::new().format(length).as_bytes(), out);
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
 
@@ -67,9 +67,15 @@ pub(crate) fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8
     None
 }
 
-fn push_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
+/// Writes room for the record's header, and the `Status` field (RFC 3875 §6.3.3) behind it.
+fn write_status(status: &Status, out: &mut Vec<u8>) {
+    const OK: &[u8] = b"\0\0\0\0\0\0\0\0Status: 200 OK\r\n";
+    if status.code() == StatusCode::OK && status.reason() == b"OK" {
+        return out.extend_from_slice(OK);
+    }
+    out.extend_from_slice(b"\0\0\0\0\0\0\0\0Status: ");
+    out.extend_from_slice(status.code().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.reason());
     out.extend_from_slice(b"\r\n");
 }

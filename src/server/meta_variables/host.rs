@@ -27,6 +27,10 @@ pub struct Remote<'a> {
 /// assert_eq!(address(b"unknown"), None);
 /// ```
 pub fn remote(sent: &[u8]) -> Remote<'_> {
+    if is_ipv4(sent) {
+        // What nearly every web server sends of nearly every client.
+        return Remote { address: Some(Cow::Borrowed(sent)), port: None };
+    }
     let (address, port) = match sent {
         b"unix:" => (&b"127.0.0.1"[..], None),
         sent => split_port(sent),
@@ -38,6 +42,23 @@ pub fn remote(sent: &[u8]) -> Remote<'_> {
         canonical => Cow::Owned(canonical.to_string().into_bytes()),
     });
     Remote { address, port: port.filter(|port| is_port(port)) }
+}
+
+/// Whether it is an address of IPv4, in the one form that everybody takes for the same: four numbers without a zero in
+/// front.
+fn is_ipv4(address: &[u8]) -> bool {
+    let (mut numbers, mut digits, mut number) = (1, 0, 0_u16);
+    for &byte in address {
+        match byte {
+            b'0'..=b'9' if digits == 0 || (number > 0 && digits < 3) => {
+                number = number * 10 + u16::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && number <= 255 => (numbers, digits, number) = (numbers + 1, 0, 0),
+            _ => return false,
+        }
+    }
+    numbers == 4 && digits > 0 && number <= 255
 }
 
 /// Splits off a port: of `host:80` and `[::1]:80`, but not of `::1`.
@@ -60,4 +81,26 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
 /// An address of IPv6 without the brackets that it has in a URL.
 fn without_brackets(host: &[u8]) -> &[u8] {
     host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_of_ipv4_is_what_the_standard_library_takes_for_one() {
+        let numbers =
+            ["", "0", "1", "9", "00", "01", "10", "099", "100", "199", "255", "256", "300", "999", "1000", "a"];
+        for first in numbers {
+            for second in numbers {
+                for rest in ["0.0", "0.0.0", "255.255", "1", "1.", ".1", "1.2 ", "256.1", "1.256", "01.1"] {
+                    let address = format!("{first}.{second}.{rest}");
+                    assert_eq!(is_ipv4(address.as_bytes()), address.parse::<Ipv4Addr>().is_ok(), "{address}");
+                }
+            }
+        }
+        assert!(!is_ipv4(b"") && !is_ipv4(b"1.2.3.4.5.6.7.8"));
+    }
 }

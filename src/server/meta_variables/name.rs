@@ -46,7 +46,7 @@ pub(crate) const OR_ABSENT: Range<usize> = Variable::RequestUri as usize..26;
 pub(crate) const WITHHELD: Range<usize> = OR_ABSENT.end..KNOWN;
 
 /// The names by their numbers.
-const NAMES: [&[u8]; KNOWN] = [
+static NAMES: [&[u8]; KNOWN] = [
     b"REQUEST_METHOD",
     b"SCRIPT_NAME",
     b"PATH_INFO",
