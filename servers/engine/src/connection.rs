@@ -385,7 +385,9 @@ impl Connection {
         if let Some(whole) = exchange.reply.take_whole() {
             return self.send_whole(whole, turn);
         }
-        let polled = if at_hand {
+        // What is at hand runs none of the application's code, but for what is to be done when the body is closed; and that
+        // may read on.
+        let polled = if at_hand && self.lent.is_none() {
             exchange.reply.poll_part(&mut Context::from_waker(Waker::noop()))
         } else {
             let waker = exchange.reply.is_stream().then(|| exchange.waker.get_or_insert_with(|| turn.waker()).clone());

@@ -411,6 +411,25 @@ fn a_connection_goes_on_behind_an_upload_that_was_waited_for() {
 }
 
 #[test]
+fn a_body_that_is_closed_may_read_the_rest_of_its_input() {
+    let (closed, rest) = channel();
+    let server = Server::start(options(2), move |mut environ: Environ, start_response: &mut dyn StartResponse| {
+        let mut input = std::mem::take(environ.input());
+        let closed = closed.clone();
+        start_response.start(StatusCode::OK, ())?;
+        Ok(Body::from("read later").on_close(move || {
+            let read = std::io::copy(&mut input, &mut std::io::sink());
+            closed.send(read.map_err(|error| error.to_string())).unwrap();
+        }))
+    });
+    const SIZE: usize = 300_000;
+    let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE}\r\n\r\n");
+    let mut connection = server.send(&head);
+    connection.write_all(&[b'x'; SIZE]).unwrap();
+    assert_eq!(rest.recv_timeout(PATIENCE).unwrap(), Ok(SIZE as u64));
+}
+
+#[test]
 fn an_unread_body_is_no_request() {
     let server = Server::start(options(1), hello);
     // Longer than what is collected, so that the application is called before all of it is here.
