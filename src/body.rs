@@ -187,6 +187,11 @@ impl Body {
         matches!(self.kind, Kind::Empty | Kind::Chunk(_))
     }
 
+    /// Whether it is a file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
+    }
+
     /// Whether nothing is left, and nothing is to be run when it is dropped.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.kind, Kind::Empty) && self.on_close.is_none()

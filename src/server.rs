@@ -162,7 +162,10 @@ impl Reply {
     /// than one part at hand may send them at once; before it asks for one that is not, it must have sent the rest.
     pub fn is_ready(&self) -> bool {
         match self.stage {
-            Stage::Unsent | Stage::Sent => self.first.is_some() || self.owed == Some(0) || self.body.is_ready(),
+            Stage::Unsent | Stage::Sent => {
+                // A file is given out as it is.
+                self.first.is_some() || self.owed == Some(0) || self.body.is_ready() || self.body.is_file()
+            }
             Stage::Ending | Stage::Cutting => true,
         }
     }

@@ -189,6 +189,15 @@ fn the_head_waits_for_the_first_chunk_that_is_not_empty() {
 }
 
 #[test]
+fn a_file_is_at_hand_behind_its_head() {
+    let app = |_: Environ, s: &mut dyn StartResponse| start(s, &[]).map(|()| file("abc"));
+    let mut reply = Reply::call(&app, Environ::for_testing("GET", "/"), &mut Line::default());
+    assert_eq!(word(reply.next_part()), "200 3");
+    assert!(reply.is_started() && reply.is_ready(), "it may go out together with the head");
+    is_clean(&rest(&mut reply, Vec::new()), &["file \"abc\"", "end"]);
+}
+
+#[test]
 fn a_body_that_turns_out_empty_has_length_zero() {
     is_clean(&run("GET", |_, s| start(s, &[]).map(|()| Body::from_chunks(["", ""]))), &["200 0", "end"]);
 }
