@@ -60,19 +60,22 @@ pub(crate) struct FilePart {
     file: Arc<File>,
     offset: u64,
     pub(crate) length: u64,
+    /// It is the first part of what was to be sent of the file.
+    is_first: bool,
 }
 
 impl From<FileRange> for FilePart {
     fn from(FileRange { file, offset, length }: FileRange) -> FilePart {
-        FilePart { file: Arc::new(file), offset, length }
+        FilePart { file: Arc::new(file), offset, length, is_first: true }
     }
 }
 
 impl FilePart {
     /// Takes up to so many bytes off its front.
     pub(crate) fn split_to(&mut self, length: u64) -> FilePart {
-        let front = FilePart { file: self.file.clone(), offset: self.offset, length: length.min(self.length) };
-        self.advance(front.length);
+        let (file, length) = (self.file.clone(), length.min(self.length));
+        let front = FilePart { file, offset: self.offset, length, is_first: mem::take(&mut self.is_first) };
+        self.advance(length);
         front
     }
 
@@ -246,8 +249,10 @@ impl Outbox {
             slices[count] = IoSlice::new(&self.tail);
             count += 1;
         }
-        // A file behind them is on its way at once: what they do not fill of a segment, its first bytes do.
-        socket.write_all_of(&slices[..count], matches!(self.pieces.get(count), Some(Piece::File(_))))
+        // A file behind them is on its way at once: what a head does not fill of a segment, its first bytes do. Not so
+        // between its parts: where connections are paced (BBR), that makes each of them wait for a timer.
+        let more = matches!(self.pieces.get(count), Some(Piece::File(FilePart { is_first: true, .. })));
+        socket.write_all_of(&slices[..count], more)
     }
 
     /// Takes away what was sent.
