@@ -112,25 +112,26 @@ impl FastCgiCodec {
             return Ok(Decoded { used: 0, event: Event::End(id) });
         }
         let mut rest = input;
-        loop {
-            let event = if self.current.content > 0 {
+        let event = loop {
+            if self.current.content > 0 {
                 if rest.is_empty() {
-                    Some(Event::Incomplete)
-                } else {
-                    let start = input.len() - rest.len();
-                    let data = self.take_content(&mut rest);
-                    (data > 0).then(|| Event::Data(self.current.id, start..start + data))
+                    break Event::Incomplete;
+                }
+                let start = input.len() - rest.len();
+                let data = self.take_content(&mut rest);
+                if data > 0 {
+                    break Event::Data(self.current.id, start..start + data);
                 }
             } else if self.current.padding > 0 {
                 self.current.padding -= skip(&mut rest, self.current.padding);
-                (self.current.padding > 0).then_some(Event::Incomplete)
-            } else {
-                self.begin_record(&mut rest, out)?
-            };
-            if let Some(event) = event {
-                return Ok(Decoded { used: input.len() - rest.len(), event });
+                if self.current.padding > 0 {
+                    break Event::Incomplete;
+                }
+            } else if let Some(event) = self.begin_record(&mut rest, out)? {
+                break event;
             }
-        }
+        };
+        Ok(Decoded { used: input.len() - rest.len(), event })
     }
 
     /// Takes the header of a record from the front of the input, and what is decided by the header alone; gives what that

@@ -46,19 +46,21 @@ pub fn remote(sent: &[u8]) -> Remote<'_> {
 
 /// Whether it is an address of IPv4, in the one form that everybody takes for the same: four numbers without a zero in
 /// front.
+#[inline]
 fn is_ipv4(address: &[u8]) -> bool {
-    let (mut numbers, mut digits, mut number) = (1, 0, 0_u16);
+    let (mut dots, mut number) = (0, None);
     for &byte in address {
-        match byte {
-            b'0'..=b'9' if digits == 0 || (number > 0 && digits < 3) => {
-                number = number * 10 + u16::from(byte - b'0');
-                digits += 1;
+        number = match (byte, number) {
+            (b'0'..=b'9', None) => Some(u16::from(byte - b'0')),
+            (b'0'..=b'9', Some(number @ 1..=25)) => Some(number * 10 + u16::from(byte - b'0')),
+            (b'.', Some(0..=255)) => {
+                dots += 1;
+                None
             }
-            b'.' if digits > 0 && number <= 255 => (numbers, digits, number) = (numbers + 1, 0, 0),
             _ => return false,
-        }
+        };
     }
-    numbers == 4 && digits > 0 && number <= 255
+    dots == 3 && number.is_some_and(|number| number <= 255)
 }
 
 /// Splits off a port: of `host:80` and `[::1]:80`, but not of `::1`.

@@ -188,16 +188,18 @@ pub(crate) fn is_foul(name: &[u8]) -> bool {
     let Some(last) = name.last_chunk::<8>() else { return name.is_empty() || name.contains(&b'=') };
     // Eight bytes at a time; the last eight may overlap the others.
     let (chunks, _) = name.as_chunks::<8>();
-    has_equals(last) || chunks.iter().any(has_equals)
+    chunks.iter().fold(equals(last), |found, chunk| found | equals(chunk)) & HIGH != 0
 }
 
-/// Whether one of the eight bytes is a `=`: only a byte that is zero borrows from its highest bit without having had it.
+const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Has the highest bit of one of its bytes set if one of the eight is a `=`: only a byte that is zero borrows from that
+/// bit without having had it.
 #[inline]
-fn has_equals(chunk: &[u8; 8]) -> bool {
-    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+const fn equals(chunk: &[u8; 8]) -> u64 {
     let word = u64::from_le_bytes(*chunk) ^ u64::from_le_bytes([b'='; 8]);
-    word.wrapping_sub(LOW) & !word & HIGH != 0
+    word.wrapping_sub(LOW) & !word
 }
 
 #[cfg(test)]
