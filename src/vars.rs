@@ -77,7 +77,7 @@ impl Vars {
         let (name, value) = (cut(name), cut(value));
         self.push_lengths(PREFIX.len() + name.len(), value.len());
         self.block.extend_from_slice(PREFIX);
-        self.block.extend(name.iter().copied().map(variable_byte));
+        self.block.extend(name.iter().map(|&byte| VARIABLE_BYTES[usize::from(byte)]));
         self.block.extend_from_slice(value);
     }
 
@@ -187,6 +187,17 @@ fn cut(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(0x7fff_ff00)]
 }
 
+/// [`variable_byte`] as a table: it is asked for every byte of every name.
+static VARIABLE_BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        bytes[byte] = variable_byte(byte as u8);
+        byte += 1;
+    }
+    bytes
+};
+
 /// The byte of a meta-variable's name that stands for a byte of a field name (RFC 3875 §4.1.18).
 const fn variable_byte(byte: u8) -> u8 {
     if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }
@@ -293,6 +304,19 @@ mod tests {
         assert_eq!(vars.iter().collect::<Vec<_>>(), [(&b"BB"[..], &b"BB"[..]), (b"CCC", b"CCC")]);
         vars.retain(|_, _| false);
         assert!(vars.is_empty());
+    }
+
+    #[test]
+    fn a_field_name_becomes_a_variable_name_byte_by_byte() {
+        let all: Vec<u8> = (0..=255).collect();
+        for length in (0..20).chain([all.len()]) {
+            for name in all.windows(length.max(1)) {
+                let mut vars = Vars::new();
+                vars.push_field(name, b"");
+                let expected: Vec<u8> = name.iter().copied().map(variable_byte).collect();
+                assert_eq!(vars.iter().next().unwrap().0, [b"HTTP_", &expected[..]].concat());
+            }
+        }
     }
 
     #[test]

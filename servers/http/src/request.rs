@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::scan::MAX_METHOD;
 use crate::settings::{SOFTWARE, Settings};
 use crate::target::Target;
-use crate::token::{is_token_char, list, malformed};
+use crate::token::{is_plain, is_token_char, list, malformed};
 
 /// Up to how many fields a head is parsed on the stack.
 pub(crate) const FIELDS_ON_STACK: usize = 128;
@@ -278,7 +278,8 @@ impl Field {
             14 if is("content-length") => Field::ContentLength,
             16 if is("proxy-connection") => Field::Dropped,
             17 if is("transfer-encoding") => Field::TransferEncoding,
-            _ if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => Field::Other,
+            // `X_Y` and `X-Y` would be the same variable: one that could be taken for another's is left out.
+            _ if name.bytes().all(is_plain) => Field::Other,
             _ => Field::Dropped,
         }
     }
@@ -325,22 +326,25 @@ fn push_fields<'a>(fields: &[Header<'a>], vars: &mut Vars) -> Result<Known<'a>, 
 struct Repeats {
     seen: [u64; Repeats::WORDS],
     again: [u64; Repeats::WORDS],
+    /// Any may.
+    any: bool,
 }
 
 impl Repeats {
     const WORDS: usize = 16;
 
     /// Fewer fields than this are compared sooner than filtered.
-    const WORTH_IT: usize = 16;
+    const WORTH_IT: usize = 4;
 
     /// The filter for these fields, where they are enough for one.
     fn of(fields: &[Header<'_>]) -> Option<Repeats> {
         if fields.len() < Repeats::WORTH_IT {
             return None;
         }
-        let mut repeats = Repeats { seen: [0; Repeats::WORDS], again: [0; Repeats::WORDS] };
+        let mut repeats = Repeats { seen: [0; Repeats::WORDS], again: [0; Repeats::WORDS], any: false };
         for field in fields {
             let (word, bit) = Repeats::place(field.name);
+            repeats.any |= repeats.seen[word] & bit != 0;
             repeats.again[word] |= repeats.seen[word] & bit;
             repeats.seen[word] |= bit;
         }
@@ -348,16 +352,27 @@ impl Repeats {
     }
 
     fn may_have(&self, name: &str) -> bool {
+        if !self.any {
+            return false;
+        }
         let (word, bit) = Repeats::place(name);
         self.again[word] & bit != 0
     }
 
-    /// Where a name has its bit: FNV-1a of it in lower case.
+    /// Where a name has its bit, in whatever case it is written: its bytes, eight at a time, mixed by a multiplication.
     fn place(name: &str) -> (usize, u64) {
-        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
-        });
-        ((hash >> 6) as usize % Repeats::WORDS, 1 << (hash % 64))
+        const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
+        const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mix = |hash: u64, bytes: u64| (hash.rotate_left(23) ^ (bytes | LOWER_CASE)).wrapping_mul(GOLDEN_RATIO);
+        let (chunks, rest) = name.as_bytes().as_chunks();
+        let hash = chunks.iter().fold(0, |hash, chunk| mix(hash, u64::from_le_bytes(*chunk)));
+        // The last eight bytes, some of which were in a chunk already; of a short name all that there are.
+        let last = match name.as_bytes().last_chunk() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => rest.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)),
+        };
+        let hash = mix(hash, last);
+        ((hash >> 58) as usize % Repeats::WORDS, 1 << (hash >> 52 & 63))
     }
 }
 

@@ -7,6 +7,22 @@ pub(crate) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// What a field name is made of for which there is a variable: letters, digits and hyphens.
+pub(crate) fn is_plain(byte: u8) -> bool {
+    PLAIN[usize::from(byte)]
+}
+
+/// A table, for it is asked for every byte of every name.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
+    }
+    plain
+};
+
 /// What may stand in a field value or a quoted string: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5, §5.6.4).
 pub(crate) fn is_text_char(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
