@@ -488,11 +488,16 @@ impl Connection {
         }
         if turn.is_spent() && keep {
             return match self.send_all(turn) {
-                Flow::On => Flow::Stop(Verdict::Again),
-                stop => stop,
+                Flow::On if self.has_more() => Flow::Stop(Verdict::Again),
+                flow => flow,
             };
         }
         Flow::On
+    }
+
+    /// Whether there is or may be something of another request.
+    fn has_more(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.readable || !wire.inbox.is_empty() || !wire.incoming.is_empty())
     }
 
     /// Sends all that is in the outbox; stops where that has to wait.

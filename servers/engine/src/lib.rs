@@ -10,7 +10,7 @@
 //! | what is below the codec is opened, where there is such: the header of a proxy, a transport | `layer.rs`, `proxy.rs`, `peers.rs`, `sealed.rs`, `transport.rs` |
 //! | bytes are read and decoded, a body is collected or lent | `connection.rs`, `wire.rs`, `inbox.rs`, `lend.rs` |
 //! | the application is called there and then, and its reply encoded and sent | `exchange.rs`, `outbox.rs` |
-//! | should it be slow, another thread leads meanwhile | `monitor.rs`, `pool.rs` |
+//! | should it be slow, another thread leads meanwhile | `lead.rs`, `monitor.rs`, `pool.rs` |
 //!
 //! What codecs share is [`SingleCodec`], for protocols of one request a connection, and [`write_head`], for heads that
 //! are lines of text.
@@ -27,6 +27,7 @@ mod exchange;
 mod head;
 mod inbox;
 mod layer;
+mod lead;
 mod lend;
 mod listener;
 mod monitor;

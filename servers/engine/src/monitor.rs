@@ -1,12 +1,17 @@
-//! The monitor: notices a leader that is held up in an application, and gives its reactor to another thread.
+//! The monitor: notices turns that last, takes the lead from who keeps it in one, and knows whether applications have
+//! been slow lately (`lead.rs` has what comes of it).
 //!
-//! It looks at each reactor again and again while there is work. A leader that is in the same turn as at the last look
-//! is held up at once where its thread sleeps (it waits for a database, a lock, a timer). Where its thread runs or would
-//! run, it is held up after [`SLICE`] of time on a processor: then it computes. One that is waiting for a processor is
-//! not, for another thread would have to wait for it too.
+//! It looks at each reactor again and again while there is work. A turn that is the same as at the last look lasts where
+//! its thread sleeps (it waits for a database, a lock, a timer). Where its thread runs or would run, it lasts after
+//! [`SLICE`] of time on a processor: then it computes. One that is waiting for a processor does not, for another thread
+//! would have to wait for it too.
+//!
+//! Applications that sleep for less than the time between two looks are found in a sample: at every [`SAMPLE`]th look, a
+//! thread that sleeps in its turn is enough. One that sleeps for half of its time is seen at every other one.
 //!
 //! A look costs little but is not free, so how often it looks goes by what it has seen: applications that were slow
-//! will be slow again, and those of a server that never were most likely will not.
+//! will be slow again, and those of a server that never were most likely will not. Once others lead beside a turn, there
+//! is nothing to be quick about.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,14 +24,17 @@ use crate::pool::Pool;
 /// How often the monitor looks while no application has been slow for a while.
 const CALM: Duration = Duration::from_millis(4);
 
-/// How often it looks when one was, in the last [`CAREFUL_FOR`].
-const CAREFUL: Duration = Duration::from_millis(1);
-const CAREFUL_FOR: Duration = Duration::from_secs(10);
+/// For how long applications count as slow when one was.
+const SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// How often it looks when one was just now, in the last [`ALERT_FOR`]: many slow requests in a row must not add up to a
-/// delay for the fast ones among them.
-const ALERT: Duration = Duration::from_micros(50);
-const ALERT_FOR: Duration = Duration::from_millis(25);
+/// How often the monitor looks meanwhile, where no thread is left to lead while another is in a turn.
+const PRESSED: Duration = Duration::from_millis(1);
+
+/// For how long it is enough to know that an application was slow: turns that keep no lead are looked at again then.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+
+/// Which look takes a sample.
+const SAMPLE: u32 = 16;
 
 /// How much time on a processor a turn may take before others get their own.
 const SLICE: Duration = Duration::from_millis(5);
@@ -38,12 +46,13 @@ const QUIET: u32 = 50;
 pub(crate) struct Monitor {
     pool: Arc<Pool>,
     seen: Vec<Seen>,
-    /// When a leader was last held up.
-    held_up: Option<Instant>,
+    looks: u32,
+    /// When a turn was last found to last.
+    slow: Option<Instant>,
 }
 
-/// A leader's turn, as the monitor saw it first.
-#[derive(Clone, Copy)]
+/// A turn, as the monitor saw it first.
+#[derive(Clone, Copy, Default)]
 struct Seen {
     turn: Option<u64>,
     /// The time that its thread had been on a processor when it was found running.
@@ -52,8 +61,8 @@ struct Seen {
 
 impl Monitor {
     pub(crate) fn new(pool: Arc<Pool>) -> Monitor {
-        let seen = vec![Seen { turn: None, ran: None }; pool.reactors.len()];
-        Monitor { pool, seen, held_up: None }
+        let seen = vec![Seen::default(); pool.reactors.len()];
+        Monitor { pool, seen, looks: 0, slow: None }
     }
 
     /// Looks until the engine is over.
@@ -62,6 +71,7 @@ impl Monitor {
         let mut quiet = 0;
         while !self.pool.is_over() {
             thread::sleep(self.pause());
+            self.looks = self.looks.wrapping_add(1);
             for number in 0..self.seen.len() {
                 self.look(number);
             }
@@ -75,37 +85,47 @@ impl Monitor {
         }
     }
 
-    fn pause(&self) -> Duration {
-        match self.held_up.map(|held_up| held_up.elapsed()) {
-            Some(ago) if ago < ALERT_FOR => ALERT,
-            Some(ago) if ago < CAREFUL_FOR => CAREFUL,
-            _ => CALM,
+    fn pause(&mut self) -> Duration {
+        if self.slow.is_some_and(|slow| slow.elapsed() >= SLOW_FOR) {
+            self.slow = None;
+            self.pool.shared.set_slow(false);
         }
+        if self.slow.is_some() && !self.pool.has_spares() { PRESSED } else { CALM }
     }
 
     fn look(&mut self, number: usize) {
-        let turn = self.seen[number].turn;
+        let seen = &mut self.seen[number];
         let reactor = &self.pool.reactors[number];
-        let (current, leader) = reactor.turn();
-        if current.is_none() || current != turn {
-            self.seen[number] = Seen { turn: current, ran: None };
+        let Some(watched) = reactor.watched_turn() else {
+            *seen = Seen::default();
+            return;
+        };
+        let is_new = seen.turn != Some(watched.number);
+        if is_new {
+            *seen = Seen { turn: Some(watched.number), ran: None };
+        }
+        if is_new && !self.looks.is_multiple_of(SAMPLE) {
             return;
         }
-        let computes = runs(leader);
-        if computes && let Some(now) = time_on_processor(leader) {
-            let since = *self.seen[number].ran.get_or_insert(now);
-            if now.saturating_sub(since) < SLICE {
+        if !watched.leads && self.slow.is_some_and(|slow| slow.elapsed() < KNOWN_FOR) {
+            return;
+        }
+        if runs(watched.thread) {
+            let ran = time_on_processor(watched.thread);
+            let since = seen.ran.or(ran);
+            seen.ran = since;
+            // Where the system does not tell, a turn that lasts is one that computes.
+            let computes = ran.zip(since).map_or(!is_new, |(ran, since)| ran.saturating_sub(since) >= SLICE);
+            if !computes {
                 return;
             }
         }
-        if reactor.depose(turn) {
-            self.seen[number].turn = None;
-            if !computes {
-                self.held_up = Some(Instant::now());
-            }
-            if let Err(error) = self.pool.assign(number) {
-                tracing::error!("no thread could be started: {error}");
-            }
+        // Its thread may have gone to sleep behind the end of the turn.
+        let Some(was_deposed) = reactor.depose(watched.number) else { return };
+        self.slow = Some(Instant::now());
+        self.pool.shared.set_slow(true);
+        if was_deposed {
+            self.pool.relieve(number);
         }
     }
 

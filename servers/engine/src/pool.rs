@@ -1,24 +1,29 @@
 //! The threads: those that lead a reactor, those that are still inside an application, and the spares.
 //!
-//! A thread takes a reactor that has no leader and leads it until it is deposed; then it is a spare again. Who deposes
-//! is the monitor, a thread of its own: see `monitor.rs`. Should all other threads be inside applications, those that
-//! are left lead several reactors, now one and now the other.
+//! A spare takes a reactor that wants a thread and leads it until others do (`lead.rs`); then it is a spare again. It is
+//! wanted by the monitor, which has found a turn that lasts (`monitor.rs`), or by a thread that is about to begin one.
+//! Should all other threads be inside applications, those that are left lead several reactors, now one and now the
+//! other.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::acceptor::Service;
+use crate::lead::TOGETHER;
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::reactor::{Left, Reactor};
 use crate::turn::Worker;
+
+/// For how long no other thread is started when the system has refused one.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// What all threads of an engine know.
 pub(crate) struct Shared {
@@ -27,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) accepted: AtomicU64,
     pub(crate) open: AtomicUsize,
     stopping: AtomicBool,
+    /// Applications have been slow lately.
+    slow: AtomicBool,
     /// The monitor rests, and has to be woken when there is a turn again.
     pub(crate) resting: AtomicBool,
     monitor: OnceLock<Thread>,
@@ -37,16 +44,25 @@ pub(crate) struct Pool {
     pub(crate) shared: Arc<Shared>,
     pub(crate) reactors: Vec<Arc<Reactor>>,
     crew: Mutex<Crew>,
-    changed: Condvar,
-    /// A copy of the number of reactors without a leader, for a look without the lock.
-    leaderless: AtomicUsize,
+    /// Tells spares that a reactor wants a thread.
+    wanted: Condvar,
+    /// Tells who waits for the end that it has come nearer.
+    stopped: Condvar,
+    /// How many threads there are or may be for further reactors that want one; below 0, how many reactors have to share.
+    /// A copy, for a look without the lock.
+    free: AtomicIsize,
 }
 
 struct Crew {
-    /// Reactors without a leader.
-    leaderless: VecDeque<usize>,
+    /// Reactors that want a thread.
+    wanting: VecDeque<usize>,
+    /// Threads that are at no reactor, or have not begun.
     spares: usize,
+    /// Those of them that look at several reactors, for there are more than threads.
+    looking: usize,
     threads: usize,
+    /// When a thread could not be started.
+    refused: Option<Instant>,
     /// Reactors that have nothing left to lead.
     stopped: usize,
     over: bool,
@@ -60,6 +76,7 @@ impl Shared {
             accepted: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             resting: AtomicBool::new(false),
             monitor: OnceLock::new(),
         }
@@ -71,6 +88,16 @@ impl Shared {
 
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes whether applications have been slow lately.
+    pub(crate) fn set_slow(&self, slow: bool) {
+        self.slow.store(slow, Ordering::Relaxed);
+    }
+
+    /// How many threads may lead one reactor.
+    pub(crate) fn most_leaders(&self) -> usize {
+        if self.slow.load(Ordering::Relaxed) { TOGETHER } else { 1 }
     }
 
     pub(crate) fn has_room(&self) -> bool {
@@ -99,9 +126,23 @@ impl Shared {
 
 impl Pool {
     pub(crate) fn new(shared: Arc<Shared>, reactors: Vec<Arc<Reactor>>) -> Arc<Pool> {
-        let crew = Crew { leaderless: VecDeque::new(), spares: 0, threads: 0, stopped: 0, over: false };
-        let leaderless = AtomicUsize::new(0);
-        Arc::new(Pool { shared, reactors, crew: Mutex::new(crew), changed: Condvar::new(), leaderless })
+        let crew = Crew {
+            wanting: VecDeque::new(),
+            spares: 0,
+            looking: 0,
+            threads: 0,
+            refused: None,
+            stopped: 0,
+            over: false,
+        };
+        Arc::new(Pool {
+            shared,
+            reactors,
+            crew: Mutex::new(crew),
+            wanted: Condvar::new(),
+            stopped: Condvar::new(),
+            free: AtomicIsize::new(0),
+        })
     }
 
     /// Starts the monitor and a leader for each reactor.
@@ -130,14 +171,14 @@ impl Pool {
                     tracing::warn!("requests that were in flight did not finish in time");
                     break;
                 }
-                crew = self.changed.wait_timeout(crew, left).unwrap_or_else(PoisonError::into_inner).0;
+                crew = self.stopped.wait_timeout(crew, left).unwrap_or_else(PoisonError::into_inner).0;
             } else {
-                crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
+                crew = self.stopped.wait(crew).unwrap_or_else(PoisonError::into_inner);
             }
         }
         crew.over = true;
         drop(crew);
-        self.changed.notify_all();
+        self.wanted.notify_all();
         if let Some(monitor) = self.shared.monitor.get() {
             monitor.unpark();
         }
@@ -151,7 +192,7 @@ impl Pool {
         }
         let crew = self.lock();
         drop(crew);
-        self.changed.notify_all();
+        self.stopped.notify_all();
     }
 
     /// The reactor for a new connection: the one that accepted it, unless another has clearly fewer.
@@ -160,38 +201,73 @@ impl Pool {
         least.filter(|least| least.load() < own.load()).unwrap_or(own)
     }
 
-    /// Whether there is a reactor without a leader: who leads another one has to share its time.
-    pub(crate) fn has_leaderless(&self) -> bool {
-        self.leaderless.load(Ordering::Relaxed) > 0
+    /// Whether there is a reactor that nobody leads: who leads another one has to share its time.
+    pub(crate) fn lacks_threads(&self) -> bool {
+        self.free.load(Ordering::Relaxed) < 0
     }
 
-    /// Gives a reactor without a leader to a spare or a new thread; without either, to those that lead the others.
-    pub(crate) fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
+    /// Whether there is a thread for one more reactor, or one may be started.
+    pub(crate) fn has_spares(&self) -> bool {
+        self.free.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives a reactor that nobody leads to a thread, and logs where that fails.
+    pub(crate) fn relieve(self: &Arc<Pool>, reactor: usize) {
+        if let Err(error) = self.assign(reactor) {
+            tracing::error!("no thread could be started: {error}");
+        }
+    }
+
+    /// Gives a reactor that nobody leads to a spare or a new thread; without either, to those that lead the others.
+    ///
+    /// # Errors
+    /// When there is no thread at all.
+    fn assign(self: &Arc<Pool>, reactor: usize) -> io::Result<()> {
         let mut crew = self.lock();
-        crew.leaderless.push_back(reactor);
-        self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
-        if crew.spares >= crew.leaderless.len() {
-            self.changed.notify_all();
+        crew.wanting.push_back(reactor);
+        if crew.spares - crew.looking >= crew.wanting.len() {
+            self.note_free(&crew);
+            drop(crew);
+            self.wanted.notify_one();
             return Ok(());
         }
-        if crew.threads < self.shared.options.threads.max(1) {
+        if self.may_start(&crew) > 0 {
             crew.threads += 1;
+            crew.spares += 1;
+            self.note_free(&crew);
             drop(crew);
             let pool = self.clone();
             let Err(error) = thread::Builder::new().name("wgi-worker".into()).spawn(move || pool.work()) else {
                 return Ok(());
             };
-            let mut crew = self.lock();
+            crew = self.lock();
             crew.threads -= 1;
+            crew.spares -= 1;
+            crew.refused = Some(Instant::now());
             if crew.threads == 0 {
                 return Err(error);
             }
             tracing::warn!("no thread could be started: {error}");
         }
+        self.note_free(&crew);
+        drop(crew);
         for reactor in &self.reactors {
             reactor.interrupt();
         }
         Ok(())
+    }
+
+    /// How many threads may be started.
+    fn may_start(&self, crew: &Crew) -> usize {
+        if crew.refused.is_some_and(|refused| refused.elapsed() < REFUSED) {
+            return 0;
+        }
+        self.shared.options.threads.max(1) - crew.threads
+    }
+
+    fn note_free(&self, crew: &Crew) {
+        let free = (crew.spares + self.may_start(crew)) as isize - crew.wanting.len() as isize;
+        self.free.store(free, Ordering::Relaxed);
     }
 
     /// The life of a thread.
@@ -199,27 +275,25 @@ impl Pool {
         let mut worker = Worker::new();
         while let Some(number) = self.next_reactor() {
             let reactor = &self.reactors[number];
-            let generation = reactor.generation();
             // What an application does is caught where it is called. Should anything else panic, it costs that
             // connection, and neither the thread nor the reactor.
-            let lead = AssertUnwindSafe(|| reactor.lead(&self, &mut worker, generation));
+            let lead = AssertUnwindSafe(|| reactor.lead(&self, &mut worker, number));
             let left = catch_unwind(lead).unwrap_or_else(|_| {
                 tracing::error!("a worker panicked outside of an application; its connection is lost");
-                worker = Worker::new();
-                if reactor.resign(generation) { Left::Resigned } else { Left::Deposed }
+                let worker = std::mem::replace(&mut worker, Worker::new());
+                reactor.abandon(worker.turn)
             });
             let mut crew = self.lock();
+            crew.spares += 1;
             match left {
-                Left::Deposed => {}
-                Left::Resigned => {
-                    crew.leaderless.push_back(number);
-                    self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
-                }
+                Left::Replaced => {}
+                Left::Resigned => crew.wanting.push_back(number),
                 Left::Stopped => {
                     crew.stopped += 1;
-                    self.changed.notify_all();
+                    self.stopped.notify_all();
                 }
             }
+            self.note_free(&crew);
         }
     }
 
@@ -227,27 +301,27 @@ impl Pool {
     fn next_reactor(&self) -> Option<usize> {
         let mut crew = self.lock();
         while !crew.over {
-            let at = match crew.leaderless.len() {
+            let at = match crew.wanting.len() {
                 0 => {
-                    crew.spares += 1;
-                    crew = self.changed.wait(crew).unwrap_or_else(PoisonError::into_inner);
-                    crew.spares -= 1;
+                    crew = self.wanted.wait(crew).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                1 => Some(0),
-                _ if crew.spares > 0 => Some(0),
+                wanting if wanting <= crew.spares => Some(0),
                 // More reactors than threads: the one that has something to do comes first.
                 _ => {
-                    let candidates = Vec::from(crew.leaderless.clone());
+                    let candidates = Vec::from(crew.wanting.clone());
+                    crew.looking += 1;
                     drop(crew);
                     let busy = self.await_any(&candidates);
                     crew = self.lock();
+                    crew.looking -= 1;
                     // Another thread may have been faster.
-                    crew.leaderless.iter().position(|&number| number == busy)
+                    crew.wanting.iter().position(|&number| number == busy)
                 }
             };
-            if let Some(number) = at.and_then(|at| crew.leaderless.remove(at)) {
-                self.leaderless.store(crew.leaderless.len(), Ordering::Relaxed);
+            if let Some(number) = at.and_then(|at| crew.wanting.remove(at)) {
+                crew.spares -= 1;
+                self.note_free(&crew);
                 return Some(number);
             }
         }
@@ -256,15 +330,17 @@ impl Pool {
 
     /// Waits until one of several reactors has something to do.
     fn await_any(&self, candidates: &[usize]) -> usize {
-        if let Some(&busy) = candidates.iter().find(|&&number| !self.reactors[number].may_wait()) {
-            return busy;
-        }
-        let mut polled: Vec<_> =
-            candidates.iter().map(|&number| PollFd::new(&*self.reactors[number], PollFlags::IN)).collect();
-        // Interrupted or not: who looks for nothing finds nothing.
-        let _ = poll(&mut polled, None);
-        let ready = polled.iter().position(|polled| !polled.revents().is_empty());
-        candidates[ready.unwrap_or(0)]
+        let reactors = || candidates.iter().map(|&number| &*self.reactors[number]);
+        let idle = reactors().take_while(|reactor| reactor.may_wait()).count();
+        let chosen = candidates.get(idle).copied().unwrap_or_else(|| {
+            let mut polled: Vec<_> = reactors().map(|reactor| PollFd::new(reactor, PollFlags::IN)).collect();
+            // Interrupted or not: who looks for nothing finds nothing.
+            let _ = poll(&mut polled, None);
+            let ready = polled.iter().position(|polled| !polled.revents().is_empty());
+            candidates[ready.unwrap_or(0)]
+        });
+        reactors().take(idle).for_each(Reactor::woke);
+        chosen
     }
 
     /// Whether the engine has stopped.

@@ -1,29 +1,32 @@
 //! A reactor: an epoll, the connections that belong to it, and the queue of those that have something to do.
 //!
-//! One thread leads it: it takes a connection out of its slot, lets go of the lock, and runs it, the application
-//! included. So a fast application costs no hop between threads. When the application is slow, the monitor notices
-//! that the leader's turn does not end, raises the generation, and another thread leads on with the same epoll and
-//! queue; the old leader finishes its turn, puts its connection back and joins the spares. An event for a connection
-//! that is out of its slot is noted there and seen when it comes back.
+//! A thread that leads it takes a connection out of its slot, lets go of the lock, and runs it, the application
+//! included. So a fast application costs no hop between threads. Where applications are slow, others lead meanwhile,
+//! with the same epoll and queue: see `lead.rs` for who leads when. An event for a connection that is out of its slot is
+//! noted there and seen when it comes back.
 //!
 //! Events are edge-triggered and armed once, when the connection is accepted: waiting costs no system call but the
-//! wait itself.
+//! wait itself. While applications are slow, a thread takes one event at a time: those behind it are left to the system,
+//! which wakes another thread for them, if one waits. What is in the queue besides, no event tells of: who begins a turn
+//! and leaves something there wakes another that waits.
+
+mod accept;
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
-use rustix::thread::gettid;
+use rustix::thread::sched_yield;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
-use crate::acceptor::Accepted;
 use crate::connection::{Connection, Verdict};
+use crate::lead::{Begun, Lead, Watched};
 use crate::listener::Listener;
 use crate::pool::{Pool, Shared};
 use crate::slots::{Slots, Token};
@@ -35,10 +38,6 @@ const SWEEP: Duration = Duration::from_millis(250);
 
 /// How many connections of a listener are accepted before those that are open have their turn again.
 const ACCEPTED: usize = 256;
-
-/// How many are accepted at the end: what a listener's queue holds. More would be those that come only then, perhaps
-/// without end.
-const QUEUED: usize = 4096;
 
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
@@ -52,6 +51,9 @@ const LISTENERS: u64 = u64::MAX - 2;
 /// No slot's index is as high as this.
 const MOST_SLOTS: u32 = u32::MAX / 2;
 
+/// How many are taken while applications are slow.
+const SLOW_EVENTS: usize = 1;
+
 /// A reactor.
 pub(crate) struct Reactor {
     epoll: OwnedFd,
@@ -60,7 +62,10 @@ pub(crate) struct Reactor {
     /// batch of events a look at the clock, and the setting of a timer.
     timer: OwnedFd,
     state: Mutex<State>,
-    /// A copy of the state's, for a look without the lock.
+    /// Let go of for good when the engine stops. Locked before the state: by one thread at a time that accepts, so that
+    /// none does for a reactor that has let go of them.
+    listeners: Mutex<Vec<Arc<Listener>>>,
+    /// A copy of that of the lead, for a look without the lock.
     generation: AtomicU64,
     /// A copy of the number of open connections, likewise.
     load: AtomicUsize,
@@ -69,18 +74,13 @@ pub(crate) struct Reactor {
 
 struct State {
     slots: Slots,
-    /// Who leads: raised to take the lead away.
-    generation: u64,
-    /// The number of the leader's turn, while it runs a connection.
-    turn: Option<u64>,
-    turns: u64,
-    /// The leader's thread.
-    leader: i32,
-    /// The leader waits for events.
-    waiting: bool,
-    /// Let go of for good when the engine stops.
-    listeners: Vec<Arc<Listener>>,
+    lead: Lead,
+    /// It accepts connections at present.
     listening: bool,
+    /// It has let go of its listeners.
+    retired: bool,
+    /// There is nothing left to lead, and a thread knows.
+    stopped: bool,
     ticking: bool,
     /// A leader has seen that it was interrupted.
     answered: bool,
@@ -100,28 +100,12 @@ struct Batch {
     next: Option<Next>,
 }
 
-impl State {
-    /// All that are queued by now, but not those that come back to the queue meanwhile.
-    fn begin_batch(&mut self, now: Instant) -> Batch {
-        let length = self.slots.queued();
-        Batch { length, now, next: self.begin_turn(length) }
-    }
-
-    /// The next of the queue, with what is to be done, if there is any left of the batch: its turn begins.
-    fn begin_turn(&mut self, batch: usize) -> Option<Next> {
-        let next = if batch > 0 { self.slots.take_next()? } else { return None };
-        self.turns += 1;
-        self.turn = Some(self.turns);
-        Some(next)
-    }
-}
-
 /// Why a thread no longer leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// Another thread does.
-    Deposed,
-    /// There are other reactors that nobody leads.
+    /// Others do.
+    Replaced,
+    /// There are other reactors that nobody leads; nor does anybody lead this one now.
     Resigned,
     /// There is nothing left to lead.
     Stopped,
@@ -147,13 +131,10 @@ impl Reactor {
         epoll::add(&epoll, &timer, EventData::new_u64(TICK), EventFlags::IN | EventFlags::ET)?;
         let state = State {
             slots: Slots::default(),
-            generation: 0,
-            turn: None,
-            turns: 0,
-            leader: 0,
-            waiting: false,
-            listeners,
+            lead: Lead::new(),
             listening: false,
+            retired: false,
+            stopped: false,
             ticking: false,
             answered: true,
             tally: Tally::default(),
@@ -163,37 +144,13 @@ impl Reactor {
             wake,
             timer,
             state: Mutex::new(state),
+            listeners: Mutex::new(listeners),
             generation: AtomicU64::new(0),
             load: AtomicUsize::new(0),
             shared,
         };
         reactor.listen()?;
         Ok(reactor)
-    }
-
-    /// Starts to accept connections.
-    fn listen(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        if !state.listening {
-            for (number, listener) in state.listeners.iter().enumerate() {
-                let data = EventData::new_u64(LISTENERS - number as u64);
-                // Level-triggered, and one reactor woken for each connection, not all of them.
-                epoll::add(&self.epoll, &listener.socket, data, EventFlags::IN | EventFlags::EXCLUSIVE)?;
-            }
-            state.listening = true;
-        }
-        Ok(())
-    }
-
-    /// Stops to accept connections, for now.
-    fn pause(&self) {
-        let mut state = self.lock();
-        if std::mem::take(&mut state.listening) {
-            for listener in &state.listeners {
-                let _ = epoll::delete(&self.epoll, &listener.socket);
-            }
-            self.tick(&mut state, true);
-        }
     }
 
     /// Lets the timer tick, or stops it.
@@ -209,12 +166,13 @@ impl Reactor {
         }
     }
 
-    /// Stops to accept connections, for good: those that wait in a queue are the last.
-    fn retire(self: &Arc<Reactor>, pool: &Pool) {
-        self.accept(pool, QUEUED, |_| true);
-        self.pause();
-        let listeners = std::mem::take(&mut self.lock().listeners);
-        drop(listeners);
+    /// Has the system tell of a connection's events, at once of those that there were; or of none but its end.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub(crate) fn watch(&self, token: Token, socket: &Socket, is_watched: bool) -> io::Result<()> {
+        let flags = if is_watched { watched() } else { EventFlags::ET };
+        Ok(epoll::modify(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), flags)?)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -239,22 +197,30 @@ impl Reactor {
     pub(crate) fn wake(&self, token: Token) {
         let mut state = self.lock();
         state.slots.note(token, Ready::OTHER);
-        self.call_leader(state);
+        self.call(state);
     }
 
-    /// Whether there is nothing to do here, so that a thread may wait for an event of this reactor and of others.
-    pub(crate) fn may_wait(&self) -> bool {
-        let mut state = self.lock();
-        state.waiting = state.slots.queued() == 0;
-        state.waiting
-    }
-
-    /// Makes the leader look at the queue, if it waits for events.
-    fn call_leader(&self, mut state: MutexGuard<'_, State>) {
-        if std::mem::take(&mut state.waiting) {
+    /// Makes one that waits for events look at the queue, if all do.
+    fn call(&self, mut state: MutexGuard<'_, State>) {
+        if state.lead.call() {
             drop(state);
             self.interrupt();
         }
+    }
+
+    /// Whether there is nothing to do here, so that a thread may wait for an event of this reactor and of others; then
+    /// it says when it [has waited](Reactor::woke).
+    pub(crate) fn may_wait(&self) -> bool {
+        let mut state = self.lock();
+        let idle = state.slots.queued() == 0;
+        if idle {
+            state.lead.wait();
+        }
+        idle
+    }
+
+    pub(crate) fn woke(&self) {
+        self.lock().lead.woke();
     }
 
     /// Whether a leader has looked for events since this was asked last; asks again.
@@ -262,7 +228,7 @@ impl Reactor {
         let answered = {
             let mut state = self.lock();
             // One that has stopped has nothing left to look for.
-            std::mem::take(&mut state.answered) || (state.listeners.is_empty() && state.slots.open() == 0)
+            std::mem::take(&mut state.answered) || state.has_nothing_left()
         };
         self.interrupt();
         answered
@@ -274,64 +240,69 @@ impl Reactor {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 
-    /// The turn that the leader is in, and the leader's thread.
-    pub(crate) fn turn(&self) -> (Option<u64>, i32) {
-        let state = self.lock();
-        (state.turn, state.leader)
+    /// The turn that the monitor is to look at.
+    pub(crate) fn watched_turn(&self) -> Option<Watched> {
+        self.lock().lead.watched()
     }
 
-    /// Takes the lead away from a thread that is still in this turn; says whether it did.
-    pub(crate) fn depose(&self, turn: Option<u64>) -> bool {
+    /// Takes the lead from a thread that keeps it in this turn, if this one does: for another that the caller calls.
+    /// Says whether it did; nothing if the turn is over.
+    pub(crate) fn depose(&self, turn: u64) -> Option<bool> {
         let mut state = self.lock();
-        let stuck = turn.is_some() && state.turn == turn;
-        if stuck {
-            self.succeed(&mut state);
-        }
-        stuck
+        let deposed = state.lead.depose(turn);
+        self.generation.store(state.lead.generation(), Ordering::Relaxed);
+        deposed
     }
 
-    /// Gives the lead up, if this generation still has it; says whether it had.
-    pub(crate) fn resign(&self, generation: u64) -> bool {
+    /// Leaves the lead to others, if there are any.
+    fn leave(&self, mut state: MutexGuard<'_, State>) -> Left {
+        if !state.lead.leave() {
+            return Left::Resigned;
+        }
+        self.pass_on(state);
+        Left::Replaced
+    }
+
+    /// Behind a thread that goes: what it would have looked at next is for one that waits.
+    fn pass_on(&self, state: MutexGuard<'_, State>) {
+        if state.slots.queued() > 0 || state.has_nothing_left() {
+            self.call(state);
+        }
+    }
+
+    /// Sees to the lead of a thread that has panicked, perhaps in this turn.
+    pub(crate) fn abandon(&self, turn: Option<Begun>) -> Left {
         let mut state = self.lock();
-        let leads = state.generation == generation;
-        if leads {
-            self.succeed(&mut state);
-        }
-        leads
-    }
-
-    /// From here on the next generation leads.
-    fn succeed(&self, state: &mut State) {
-        state.generation += 1;
-        state.turn = None;
-        self.generation.store(state.generation, Ordering::Relaxed);
+        let leads = turn.is_none_or(|turn| state.lead.end(turn));
+        if leads { self.leave(state) } else { Left::Replaced }
     }
 
     /// How many turns there were: that this stands still tells the monitor that it can rest.
     pub(crate) fn turns(&self) -> u64 {
-        self.lock().turns
+        self.lock().lead.turns()
     }
 
-    /// Leads until another thread does, or until the engine has stopped.
-    pub(crate) fn lead(self: &Arc<Reactor>, pool: &Pool, worker: &mut Worker, generation: u64) -> Left {
-        self.lock().leader = gettid().as_raw_nonzero().get();
-        let mut events = Vec::with_capacity(EVENTS);
+    /// Leads until others do, or until the engine has stopped.
+    pub(crate) fn lead(self: &Arc<Reactor>, pool: &Arc<Pool>, worker: &mut Worker, number: usize) -> Left {
+        let mut events = [MaybeUninit::uninit(); EVENTS];
         let mut has_waited = false;
         loop {
-            if has_waited && pool.has_leaderless() {
-                return if self.resign(generation) { Left::Resigned } else { Left::Deposed };
+            if has_waited && pool.lacks_threads() {
+                return self.leave(self.lock());
             }
-            let Batch { length: mut batch, now, mut next } = match self.wait(pool, &mut events, generation) {
+            let Batch { length: mut batch, now, mut next } = match self.wait(pool, &mut events, worker) {
                 Ok(batch) => batch,
                 Err(left) => return left,
             };
             has_waited = true;
             while let Some((token, mut connection, ready)) = next {
+                if worker.turn.is_some_and(|turn| !turn.has_lead()) {
+                    self.see_to_lead(pool, worker, number);
+                }
                 self.shared.rouse_monitor();
-                let mut turn = Turn::new(self, token, generation, worker, now);
-                let verdict = connection.run(ready, &mut turn);
+                let verdict = connection.run(ready, &mut Turn::new(self, token, worker, now));
                 batch -= 1;
-                next = match self.put_back(token, connection, verdict, generation, worker, batch) {
+                next = match self.put_back(pool, token, connection, verdict, worker, batch) {
                     Ok(next) => next,
                     Err(left) => return left,
                 };
@@ -339,127 +310,114 @@ impl Reactor {
         }
     }
 
+    /// Beside a turn that has begun aside: sees to it that another leads, and has what is in the queue.
+    #[cold]
+    fn see_to_lead(&self, pool: &Arc<Pool>, worker: &Worker, number: usize) {
+        if worker.turn.is_some_and(|turn| turn.calls) {
+            return pool.relieve(number);
+        }
+        let state = self.lock();
+        if state.slots.queued() > 0 {
+            self.call(state);
+        }
+    }
+
     /// Waits for events and queues the connections that they are for; the turn of the first begins.
-    fn wait(self: &Arc<Reactor>, pool: &Pool, events: &mut Vec<Event>, generation: u64) -> Result<Batch, Left> {
+    fn wait(
+        self: &Arc<Reactor>,
+        pool: &Pool,
+        events: &mut [MaybeUninit<Event>; EVENTS],
+        worker: &mut Worker,
+    ) -> Result<Batch, Left> {
+        let most = self.shared.most_leaders();
         let waits = {
             let mut state = self.lock();
-            if state.generation != generation {
-                return Err(Left::Deposed);
+            if state.has_nothing_left() {
+                let left = if std::mem::replace(&mut state.stopped, true) { Left::Replaced } else { Left::Stopped };
+                // Others that wait here are to know.
+                self.call(state);
+                return Err(left);
             }
-            if state.listeners.is_empty() && state.slots.open() == 0 {
-                return Err(Left::Stopped);
+            if state.lead.is_crowded(most) {
+                return Err(self.leave(state));
             }
-            state.waiting = state.slots.queued() == 0 && !pool.has_leaderless();
-            state.waiting
+            let waits = state.slots.queued() == 0 && !pool.lacks_threads();
+            if waits {
+                state.lead.wait();
+            }
+            waits
         };
-        events.clear();
         let timeout = (!waits).then(Timespec::default);
-        match epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let room = if most > 1 { &mut events[..SLOW_EVENTS] } else { &mut events[..] };
+        let events: &[Event] = match epoll::wait(&self.epoll, room, timeout.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => &[],
             Err(error) => {
                 tracing::error!("waiting for events: {error}");
                 return Err(Left::Stopped);
             }
-        }
+        };
         let now = Instant::now();
         let (mut accepting, mut ticked) = (false, false);
-        let is_due = {
-            let mut state = self.lock();
-            state.waiting = false;
-            for event in events.iter() {
-                match event.data.u64() {
-                    WAKE => state.answered = true,
-                    // Being read is what sets it for the next tick.
-                    TICK => ticked = rustix::io::read(&self.timer, &mut [0; size_of::<u64>()]).is_ok(),
-                    data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
-                    data => state.slots.note(Token::from(data), Ready::from(event.flags)),
+        let mut state = self.lock();
+        if waits {
+            state.lead.woke();
+        }
+        for event in events {
+            match event.data.u64() {
+                WAKE => {
+                    state.answered = true;
+                    state.lead.answer();
                 }
+                // Being read is what sets it for the next tick.
+                TICK => ticked = rustix::io::read(&self.timer, &mut [0; size_of::<u64>()]).is_ok(),
+                data if data > u64::from(MOST_SLOTS) << 32 => accepting = true,
+                data => state.slots.note(Token::from(data), Ready::from(event.flags)),
             }
-            let is_due = ticked || (self.is_stopping() && !state.listeners.is_empty());
-            if !accepting && !is_due {
-                return Ok(state.begin_batch(now));
+        }
+        let is_due = ticked || (self.is_stopping() && !state.retired);
+        if accepting || is_due {
+            drop(state);
+            if accepting {
+                self.accept(pool, &self.listeners(), ACCEPTED, |number| {
+                    events.iter().any(|event| event.data.u64() == LISTENERS - number as u64)
+                });
             }
-            is_due
-        };
-        if accepting {
-            self.accept(pool, ACCEPTED, |number| {
-                events.iter().any(|event| event.data.u64() == LISTENERS - number as u64)
-            });
+            if is_due {
+                self.sweep(pool, now);
+            }
+            state = self.lock();
         }
-        if is_due {
-            self.sweep(pool, now);
+        if most > 1
+            && state.slots.queued() > 0
+            && let Some(returns) = state.lead.returns_of_others(worker.thread)
+        {
+            // Another had the last turn, and is asleep; or it is back in a moment, and then has what is in the queue. Two
+            // that run in turns on one processor would have each other, and every connection of theirs, wait for long.
+            drop(state);
+            sched_yield();
+            state = self.lock();
+            if state.lead.returns_of_others(worker.thread) != Some(returns) {
+                return Ok(Batch { length: 0, now, next: None });
+            }
         }
-        Ok(self.lock().begin_batch(now))
+        // All that are queued by now, but not those that come back to the queue meanwhile.
+        let length = state.slots.queued();
+        Ok(Batch { length, now, next: state.begin_turn(length, worker, self.is_relieved(pool)) })
     }
 
-    /// Accepts what waits in the queues of some listeners, up to `most` of each.
-    fn accept(self: &Arc<Reactor>, pool: &Pool, most: usize, concerns: impl Fn(usize) -> bool) {
-        let listeners = self.lock().listeners.clone();
-        for (number, (listener, service)) in listeners.iter().zip(&self.shared.services).enumerate() {
-            if !concerns(number) {
-                continue;
-            }
-            for _ in 0..most {
-                if !self.shared.has_room() {
-                    // The listener's queue keeps the others until there is room.
-                    return self.pause();
-                }
-                match service.accept(listener, &self.shared.options) {
-                    Accepted::Connection(connection) => {
-                        if let Err(connection) = pool.emptiest(self).adopt(connection) {
-                            // This one has its listeners still.
-                            let _ = self.adopt(connection);
-                        }
-                    }
-                    Accepted::Turned => {}
-                    Accepted::None => break,
-                    Accepted::Full => return self.pause(),
-                }
-            }
-        }
-    }
-
-    /// Takes over a connection.
-    ///
-    /// # Errors
-    /// Gives it back where this reactor has let go of its listeners: it may have stopped, and nobody would look at it.
-    fn adopt(&self, connection: Box<Connection>) -> Result<(), Box<Connection>> {
-        let Some(socket) = connection.socket() else { return Ok(()) };
-        let deadline = Instant::now() + self.shared.options.keep_alive_timeout;
-        let token = {
-            let mut state = self.lock();
-            if state.listeners.is_empty() {
-                return Err(connection);
-            }
-            let token = state.slots.insert(connection, deadline);
-            self.tick(&mut state, true);
-            self.load.store(state.slots.open(), Ordering::Relaxed);
-            self.shared.opened();
-            token
-        };
-        if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), watched()) {
-            tracing::error!("a connection could not be watched: {error}");
-            self.forget(&mut self.lock(), token);
-        }
-        Ok(())
-    }
-
-    /// Has the system tell of a connection's events, at once of those that there were; or of none but its end.
-    ///
-    /// # Errors
-    /// Those of epoll.
-    pub(crate) fn watch(&self, token: Token, socket: &Socket, is_watched: bool) -> io::Result<()> {
-        let flags = if is_watched { watched() } else { EventFlags::ET };
-        Ok(epoll::modify(&self.epoll, socket.as_fd(), EventData::new_u64(token.into()), flags)?)
+    /// Whether a thread that begins a turn calls a spare to lead meanwhile, should nobody else.
+    fn is_relieved(&self, pool: &Pool) -> bool {
+        self.shared.most_leaders() > 1 && pool.has_spares()
     }
 
     /// Ends a turn; begins the next, if this thread still leads and there is any left of the batch.
     fn put_back(
         &self,
+        pool: &Pool,
         token: Token,
         connection: Box<Connection>,
         verdict: Verdict,
-        generation: u64,
         worker: &mut Worker,
         batch: usize,
     ) -> Result<Option<Next>, Left> {
@@ -467,10 +425,6 @@ impl Reactor {
         // under the lock.
         let connection = (verdict != Verdict::Close).then_some(connection);
         let mut state = self.lock();
-        let leads = state.generation == generation;
-        if leads {
-            state.turn = None;
-        }
         state.tally.add(std::mem::take(&mut worker.tally));
         match connection {
             None => self.forget(&mut state, token),
@@ -482,11 +436,17 @@ impl Reactor {
                 state.slots.put_back(token, connection, deadline, ready);
             }
         }
-        if leads {
-            return Ok(state.begin_turn(batch));
+        if worker.turn.take().is_some_and(|turn| state.lead.end(turn)) {
+            return Ok(state.begin_turn(batch, worker, self.is_relieved(pool)));
         }
-        self.call_leader(state);
-        Err(Left::Deposed)
+        let most = if pool.lacks_threads() { 1 } else { self.shared.most_leaders() };
+        if state.lead.join(worker.thread, most) {
+            self.generation.store(state.lead.generation(), Ordering::Relaxed);
+            // What time it is has to be looked at first: the turn may have been long.
+            return Ok(None);
+        }
+        self.pass_on(state);
+        Err(Left::Replaced)
     }
 
     /// Empties the slot of a connection that is over.
@@ -500,7 +460,7 @@ impl Reactor {
     fn sweep(self: &Arc<Reactor>, pool: &Pool, now: Instant) {
         let stopping = self.is_stopping();
         let mut state = self.lock();
-        let retiring = stopping && !state.listeners.is_empty();
+        let retiring = stopping && !state.retired;
         state.slots.sweep(now, stopping);
         let listening = state.listening;
         // With nothing open there is nothing to look through, and the process sleeps until somebody connects.
@@ -517,6 +477,20 @@ impl Reactor {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Begins a turn of the next in the queue, if there is any left of the batch.
+    fn begin_turn(&mut self, batch: usize, worker: &mut Worker, is_relieved: bool) -> Option<Next> {
+        let next = if batch > 0 { self.slots.take_next()? } else { return None };
+        worker.turn = Some(self.lead.begin(worker.thread, is_relieved));
+        Some(next)
+    }
+
+    /// No connection is left, and none will come.
+    fn has_nothing_left(&self) -> bool {
+        self.retired && self.slots.open() == 0
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bitflags::bitflags;
 use rustix::event::epoll::EventFlags;
+use rustix::thread::gettid;
 
 use crate::exchange::Exchange;
+use crate::lead::{ASIDE, Begun};
 use crate::reactor::Reactor;
 use crate::slots::Token;
 use crate::socket::Socket;
@@ -17,6 +19,9 @@ const EXCHANGES: u32 = 32;
 
 /// How many bytes of replies it may send, likewise.
 const BYTES: u64 = 256 * 1024;
+
+/// Behind a call that took so long, what it answered goes out before the connection's next request is looked at.
+const LATE: Duration = Duration::from_millis(1);
 
 bitflags! {
     /// Why a connection has its turn.
@@ -79,19 +84,16 @@ pub(crate) struct Turn<'a> {
     pub(crate) tally: &'a mut Tally,
     reactor: &'a Arc<Reactor>,
     token: Token,
+    /// That of the turn: see [`generation`](Turn::generation).
     generation: u64,
     exchanges: u32,
     bytes: u64,
+    /// A call of the application took long.
+    late: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(
-        reactor: &'a Arc<Reactor>,
-        token: Token,
-        generation: u64,
-        worker: &'a mut Worker,
-        now: Instant,
-    ) -> Turn<'a> {
+    pub(crate) fn new(reactor: &'a Arc<Reactor>, token: Token, worker: &'a mut Worker, now: Instant) -> Turn<'a> {
         Turn {
             now,
             inbox: &mut worker.inbox,
@@ -100,9 +102,10 @@ impl<'a> Turn<'a> {
             tally: &mut worker.tally,
             reactor,
             token,
-            generation,
+            generation: worker.turn.map_or(ASIDE, |turn| turn.generation),
             exchanges: 0,
             bytes: 0,
+            late: false,
         }
     }
 
@@ -126,9 +129,11 @@ impl<'a> Turn<'a> {
     /// Goes on behind a call of the application. The time that a slow one took is not the peer's: no deadline may be
     /// reckoned from before it.
     pub(crate) fn resume(&mut self) {
-        // Only a fast one still leads, and for it the time stood still.
+        // Only a fast one still keeps the lead, and for it the time stood still.
         if self.reactor.generation() != self.generation {
-            self.now = Instant::now();
+            let now = Instant::now();
+            self.late |= now.saturating_duration_since(self.now) >= LATE;
+            self.now = now;
         }
     }
 
@@ -136,9 +141,9 @@ impl<'a> Turn<'a> {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Whether others are to have their turn: this one was long, or another thread leads by now.
+    /// Whether others are to have their turn, for this one was long.
     pub(crate) fn is_spent(&self) -> bool {
-        self.exchanges >= EXCHANGES || self.bytes >= BYTES || self.reactor.generation() != self.generation
+        self.exchanges >= EXCHANGES || self.bytes >= BYTES || self.late
     }
 
     /// Whether the engine is about to stop, so that a reply says that it is the last.
@@ -156,7 +161,7 @@ impl<'a> Turn<'a> {
         Watch { reactor: Arc::downgrade(self.reactor), token: self.token }
     }
 
-    /// Which leader of the reactor has this turn.
+    /// The generation of leaders in which this turn keeps the lead; one that there never is, if another leads meanwhile.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
@@ -168,15 +173,22 @@ pub(crate) struct Worker {
     pub(crate) outbox: Vec<u8>,
     spare: Option<Box<Exchange>>,
     pub(crate) tally: Tally,
+    /// Its thread, as the system numbers it.
+    pub(crate) thread: i32,
+    /// The turn that it is in.
+    pub(crate) turn: Option<Begun>,
 }
 
 impl Worker {
+    /// That of the thread that calls.
     pub(crate) fn new() -> Worker {
         Worker {
             inbox: Vec::with_capacity(crate::inbox::READ),
             outbox: Vec::new(),
             spare: None,
             tally: Tally::default(),
+            thread: gettid().as_raw_nonzero().get(),
+            turn: None,
         }
     }
 }

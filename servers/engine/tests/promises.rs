@@ -4,8 +4,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -204,6 +205,135 @@ fn one_free_thread_serves_all_connections() {
     }
     gate.open();
     drop(blocked);
+}
+
+/// Sends a request on a kept connection, and reads its answer.
+fn ask(connection: &mut TcpStream, path: &str) {
+    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        let mut piece = [0; 1024];
+        let length = connection.read(&mut piece).expect("an answer");
+        assert!(length > 0, "the connection is closed behind {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..length]);
+    }
+}
+
+/// An application that answers on `/meet` only when as many others are in it at the same time.
+fn meeting(count: usize) -> impl App {
+    let barrier = Barrier::new(count);
+    move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/meet" {
+            barrier.wait();
+        }
+        hello(environ, start_response)
+    }
+}
+
+#[test]
+fn as_many_applications_as_threads_may_wait_for_each_other() {
+    const THREADS: usize = 8;
+    let server = Server::start(options(THREADS), meeting(THREADS));
+    let clients = [(); THREADS].map(|()| {
+        let mut connection = server.connect();
+        // Again and again: the engine knows by then that they are slow.
+        thread::spawn(move || (0..200).for_each(|_| ask(&mut connection, "/meet")))
+    });
+    for client in clients {
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn fast_requests_get_through_among_slow_ones() {
+    // Pairs that wait for each other, fast ones beside them, and ever new connections; with threads to spare, with just
+    // as many as it takes, and from one connection several at once.
+    for threads in [3, 4, 16] {
+        let server = Server::start(options(threads), meeting(2));
+        let mut clients: Vec<_> = ["/meet", "/meet", "/", "/", "/"]
+            .map(|path| {
+                let mut connection = server.connect();
+                thread::spawn(move || (0..300).for_each(|_| ask(&mut connection, path)))
+            })
+            .into();
+        let address = server.address;
+        clients.push(thread::spawn(move || {
+            for _ in 0..100 {
+                let mut connection = TcpStream::connect(address).unwrap();
+                connection.set_read_timeout(Some(PATIENCE)).unwrap();
+                connection.write_all("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(40).as_bytes()).unwrap();
+                connection.write_all(get("/").as_bytes()).unwrap();
+                let mut answers = String::new();
+                connection.read_to_string(&mut answers).unwrap();
+                assert_eq!(answers.matches("hello").count(), 41);
+            }
+        }));
+        for client in clients {
+            client.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn requests_of_one_connection_are_run_one_at_a_time_however_slow() {
+    let inside = AtomicUsize::new(0);
+    let (meeting, calls) = (meeting(2), Arc::new(Mutex::new(Vec::new())));
+    let noted = calls.clone();
+    let server = Server::start(options(8), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/meet" {
+            return meeting.call(environ, start_response);
+        }
+        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+        noted.lock().unwrap().push(environ.text("QUERY_STRING")?.to_owned());
+        thread::sleep(Duration::from_micros(100));
+        inside.fetch_sub(1, Ordering::SeqCst);
+        hello(environ, start_response)
+    });
+    let slow = [(); 2].map(|()| {
+        let mut connection = server.connect();
+        thread::spawn(move || (0..200).for_each(|_| ask(&mut connection, "/meet")))
+    });
+    let requests: String = (0..200).map(|n| format!("GET /?{n} HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
+    let answers = server.exchange(&(requests + &get("/?200")));
+    assert_eq!(answers.matches("hello").count(), 201);
+    assert_eq!(*calls.lock().unwrap(), (0..=200).map(|n: u32| n.to_string()).collect::<Vec<_>>());
+    for client in slow {
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn a_stop_among_slow_applications_loses_nothing() {
+    for _ in 0..5 {
+        let mut server = Server::start(options(6), meeting(2));
+        let clients = [(); 2].map(|()| {
+            let mut connection = server.connect();
+            thread::spawn(move || (0..20).for_each(|_| ask(&mut connection, "/meet")))
+        });
+        for client in clients {
+            client.join().unwrap();
+        }
+        let address = server.address;
+        let connecting = [(); 2].map(|()| thread::spawn(move || while TcpStream::connect(address).is_ok() {}));
+        let accepted = server.handle.counters().accepted;
+        while server.handle.counters().accepted == accepted {
+            thread::yield_now();
+        }
+        let mut last = [server.connect(), server.connect()];
+        for connection in &mut last {
+            connection.write_all(get("/meet").as_bytes()).unwrap();
+        }
+        server.stop().unwrap();
+        for mut connection in last {
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).unwrap();
+            assert!(answer.ends_with("hello"), "{answer}");
+        }
+        for client in connecting {
+            client.join().unwrap();
+        }
+        assert_eq!(server.handle.counters().open, 0, "nobody has looked at a connection again");
+    }
 }
 
 #[test]
