@@ -13,7 +13,9 @@ pub fn describe() -> String {
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     lines.push(format!("machine: {}, {cores} cores", model.trim_start_matches([' ', '\t', ':'])));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    lines.push(format!("kernel: Linux {}", kernel.trim()));
+    // It paces what goes over the loopback interface too, or does not.
+    let congestion = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    lines.push(format!("kernel: Linux {}, TCP congestion control {}", kernel.trim(), congestion.trim()));
     let tools: [(&str, &[&str]); 7] = [
         ("rustc", &["--version"]),
         ("cc", &["--version"]),
