@@ -13,15 +13,16 @@
 //! than there may be: one while applications are fast, [`TOGETHER`] while they are slow. So a fast request among slow
 //! ones needs no hop between threads: its thread leads again before the other that leads has anything to do. Only a
 //! slow one leaves so few that a spare is called. And a leader to which an event comes while another has its turn lets
-//! that one go on first, if it can: one that runs is back sooner than two that share a processor.
+//! that one go on first, if it can: one that runs is back sooner than several that share a processor.
 //!
 //! What holds at any time, until the reactor has stopped: `leaders` is at least 1. Each of them looks for events, or is
 //! on its way (called, or waited for where there are more reactors than threads), but for one that keeps the lead in
 //! its turn: then it is the only one, and the turn is the one that the monitor watches.
 
-/// How many threads lead at once while applications are slow. The system wakes only one of them for an event, the one
-/// that came last; further ones would spare a call now and then, and be taken from other reactors.
-pub(crate) const TOGETHER: usize = 2;
+/// How many threads lead at once while applications are slow: one may be in a turn, and another begin one, before a
+/// spare has to be called. The system wakes only one of them for an event, the one that came last. Further ones would
+/// spare a call now and then, and be taken from other reactors.
+pub(crate) const TOGETHER: usize = 3;
 
 /// The generation of a turn that began aside: there never is one of this number.
 pub(crate) const ASIDE: u64 = u64::MAX;
@@ -265,7 +266,7 @@ mod tests {
             let mut threads = [At::Spare; 6];
             let mut wanted = 1;
             for (thread, slow, monitor) in steps {
-                let most = if slow { 2 } else { 1 };
+                let most = if slow { TOGETHER } else { 1 };
                 if monitor && let Some(watched) = lead.watched() {
                     wanted += usize::from(lead.depose(watched.number) == Some(true));
                 }

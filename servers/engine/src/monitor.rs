@@ -9,9 +9,8 @@
 //! Applications that sleep for less than the time between two looks are found in a sample: at every [`SAMPLE`]th look, a
 //! thread that sleeps in its turn is enough. One that sleeps for half of its time is seen at every other one.
 //!
-//! A look costs little but is not free, so how often it looks goes by what it has seen: applications that were slow
-//! will be slow again, and those of a server that never were most likely will not. Once others lead beside a turn, there
-//! is nothing to be quick about.
+//! A look costs little but is not free. While all applications are fast there is next to nothing to see, and once
+//! others lead beside a turn, there is nothing to be quick about. Only where threads are short it has to be.
 
 use std::fs;
 use std::sync::Arc;
@@ -21,14 +20,16 @@ use std::time::{Duration, Instant};
 
 use crate::pool::Pool;
 
-/// How often the monitor looks while no application has been slow for a while.
+/// How often the monitor looks.
 const CALM: Duration = Duration::from_millis(4);
 
 /// For how long applications count as slow when one was.
 const SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// How often the monitor looks meanwhile, where no thread is left to lead while another is in a turn.
-const PRESSED: Duration = Duration::from_millis(1);
+/// How often the monitor looks where no thread is left to lead while another is in a turn, and the lead was taken from
+/// one in the last [`PRESSED_FOR`]: many slow requests in a row must not add up to a delay for the fast ones among them.
+const PRESSED: Duration = Duration::from_micros(200);
+const PRESSED_FOR: Duration = Duration::from_secs(1);
 
 /// For how long it is enough to know that an application was slow: turns that keep no lead are looked at again then.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -49,6 +50,8 @@ pub(crate) struct Monitor {
     looks: u32,
     /// When a turn was last found to last.
     slow: Option<Instant>,
+    /// When the lead was last taken from one.
+    taken: Option<Instant>,
 }
 
 /// A turn, as the monitor saw it first.
@@ -62,7 +65,7 @@ struct Seen {
 impl Monitor {
     pub(crate) fn new(pool: Arc<Pool>) -> Monitor {
         let seen = vec![Seen::default(); pool.reactors.len()];
-        Monitor { pool, seen, looks: 0, slow: None }
+        Monitor { pool, seen, looks: 0, slow: None, taken: None }
     }
 
     /// Looks until the engine is over.
@@ -90,7 +93,8 @@ impl Monitor {
             self.slow = None;
             self.pool.shared.set_slow(false);
         }
-        if self.slow.is_some() && !self.pool.has_spares() { PRESSED } else { CALM }
+        let is_pressed = self.taken.is_some_and(|taken| taken.elapsed() < PRESSED_FOR) && !self.pool.has_spares();
+        if is_pressed { PRESSED } else { CALM }
     }
 
     fn look(&mut self, number: usize) {
@@ -125,6 +129,7 @@ impl Monitor {
         self.slow = Some(Instant::now());
         self.pool.shared.set_slow(true);
         if was_deposed {
+            self.taken = self.slow;
             self.pool.relieve(number);
         }
     }
