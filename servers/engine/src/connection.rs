@@ -17,12 +17,6 @@ use crate::socket::{Socket, Tried};
 use crate::turn::{Ready, Turn};
 use crate::wire::{Step, Wire};
 
-/// How long a peer that was refused may take to read why, before the connection is closed under it.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// How long a peer may take to send a request on an open connection, once the engine stops.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
-
 /// A connection.
 pub(crate) struct Connection {
     /// Here, unless it is lent.
@@ -215,7 +209,7 @@ impl Connection {
             wire.readable = true;
             return Flow::On;
         }
-        let deadline = *self.head_since.get_or_insert(turn.now) + LAST_REQUEST;
+        let deadline = *self.head_since.get_or_insert(turn.now) + self.options.last_request_timeout;
         self.wait_until(deadline, turn)
     }
 
@@ -282,7 +276,7 @@ impl Connection {
         }
         // Closing with bytes unread resets the connection, and the peer might never see what it was answered.
         wire.socket.finish();
-        self.stage = Stage::Lingering(turn.now + LINGER);
+        self.stage = Stage::Lingering(turn.now + self.options.linger_timeout);
         Flow::On
     }
 

@@ -31,6 +31,11 @@ pub struct Options {
     pub keep_alive_timeout: Duration,
     /// How long a peer may leave a response unread. Default: 60 s.
     pub write_timeout: Duration,
+    /// How long a peer that was refused may take to read why, before the connection is closed under it. Default: 2 s.
+    pub linger_timeout: Duration,
+    /// How long a peer may take to send a request on an open connection, once the engine is asked to stop: who keeps
+    /// connections may have chosen this one just then. Default: 1 s.
+    pub last_request_timeout: Duration,
     /// How long requests in flight may take to finish once the engine is asked to stop. Default: 30 s.
     pub stop_timeout: Duration,
     /// Several processes serve the same application (`wgi.multiprocess`). Default: no.
@@ -53,6 +58,8 @@ impl Default for Options {
             min_body_rate: 256,
             keep_alive_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
+            linger_timeout: Duration::from_secs(2),
+            last_request_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(30),
             multiprocess: false,
             variables: Vars::new(),

@@ -860,6 +860,23 @@ fn a_stop_loses_no_connection() {
 }
 
 #[test]
+fn a_last_request_is_answered_on_a_connection_that_is_kept() {
+    let mut options = options(2);
+    options.last_request_timeout = PATIENCE;
+    let mut server = Server::start(options, hello);
+    let mut kept = server.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut first = [0; 1];
+    kept.read_exact(&mut first).unwrap();
+    server.handle.stop();
+    kept.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    kept.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("hello").count(), 2, "{answers}");
+    assert_eq!(answers.to_lowercase().matches("connection: close").count(), 1, "{answers}");
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_stop_does_not_wait_for_ever() {
     let gate = Gate::default();
     let waiting = gate.clone();
