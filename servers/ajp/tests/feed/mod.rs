@@ -8,8 +8,8 @@ use wgi::server::Framing;
 use wgi::{Gateway, Head, Scheme, StatusCode};
 use wgi_ajp::Ajp;
 use wgi_ajp::packet::{
-    ARE_DONE, CODED, FORWARD_REQUEST, FROM_SERVER, HEADER_LEN, METHOD_IS_STORED, METHODS, NO_STRING, REQ_ATTRIBUTE,
-    REQUEST_FIELDS, STORED_METHOD, TO_SERVER,
+    ARE_DONE, CODED, END_RESPONSE, FORWARD_REQUEST, FROM_SERVER, HEADER_LEN, METHOD_IS_STORED, METHODS, NO_STRING,
+    REQ_ATTRIBUTE, REQUEST_FIELDS, SEND_HEADERS, STORED_METHOD, TO_SERVER,
 };
 use wgi_engine::{Codec, ConnectionInfo, Event, Protocol, RequestBody};
 
@@ -156,6 +156,33 @@ pub(crate) fn var<'a>(vars: &'a [(String, String)], name: &str) -> Option<&'a st
     let value = values.next();
     assert_eq!(values.next(), None, "{name} stands twice");
     value
+}
+
+/// Closed without an answer: it is no packet of AJP.
+#[track_caller]
+pub(crate) fn is_malformed(input: impl AsRef<[u8]>) {
+    is_malformed_with(&Ajp::new(), input);
+}
+
+#[track_caller]
+pub(crate) fn is_malformed_with(ajp: &Ajp, input: impl AsRef<[u8]>) {
+    let fed = decode_with(ajp, input);
+    assert_eq!(fed, Fed { seen: vec![Seen::Refused(400)], out: Vec::new() });
+}
+
+/// Answered, with nothing run.
+#[track_caller]
+pub(crate) fn is_refused(input: impl AsRef<[u8]>, status: u16) {
+    is_refused_with(&Ajp::new(), input, status);
+}
+
+#[track_caller]
+pub(crate) fn is_refused_with(ajp: &Ajp, input: impl AsRef<[u8]>, status: u16) {
+    let fed = decode_with(ajp, input);
+    assert_eq!(fed.seen, [Seen::Refused(status)]);
+    let packets = packets(&fed.out);
+    assert_eq!(packets[0][..3], [&[SEND_HEADERS][..], &status.to_be_bytes()].concat());
+    assert_eq!(packets.last(), Some(&vec![END_RESPONSE, 0]), "the connection ends here");
 }
 
 // Packets.
