@@ -3,7 +3,7 @@
 mod feed;
 
 use feed::{Seen, codec, decode, decode_with, environ_with, feed, get, netstring, pairs, request, var};
-use wgi::{PeerError, Scheme, StatusCode};
+use wgi::Scheme;
 use wgi_scgi::Scgi;
 
 /// What is answered to a request that is refused.
@@ -208,43 +208,4 @@ fn what_cannot_be_served_is_refused() {
     }
     assert_eq!(refused(request(&[("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/%zz")], b"")), 400);
     assert_eq!(refused(request(&[("REQUEST_METHOD", "GET"), uri, ("HTTP_HOST", "a/b")], b"")), 400);
-}
-
-/// [4.34], [10.28]
-#[test]
-fn a_body_ends_at_its_length() {
-    let input = [&request(&[("REQUEST_METHOD", "POST"), ("REQUEST_URI", "/")], b"hello")[..], b" and more"].concat();
-    let fed = decode(input);
-    assert!(matches!(&fed.seen[..], [Seen::Request(_, Some(5), _), Seen::Data(body), Seen::End] if body == b"hello"));
-}
-
-#[test]
-fn a_body_that_is_not_there_yet_is_no_end() {
-    let input = request(&[("REQUEST_METHOD", "POST"), ("REQUEST_URI", "/")], b"hello");
-    let fed = decode(&input[..input.len() - 1]);
-    assert!(matches!(&fed.seen[..], [Seen::Request(_, Some(5), _), Seen::Data(body)] if body == b"hell"));
-}
-
-/// [11.5]
-#[test]
-fn nothing_is_read_behind_a_request_that_was_refused() {
-    let mut codec = codec(&Scgi::new());
-    let mut out = Vec::new();
-    let error = codec.decode(b"x", &mut out).unwrap_err();
-    codec.refuse(&error, &mut out);
-    let length = out.len();
-    let error = codec.decode(&get(), &mut out).unwrap_err();
-    codec.refuse(&error, &mut out);
-    assert_eq!(out.len(), length, "it is answered once");
-}
-
-#[test]
-fn a_slow_request_is_told_so() {
-    let mut codec = codec(&Scgi::new());
-    let input = get();
-    let fed = feed::feed_codec(&mut *codec, [&input[..10]]);
-    assert!(fed.seen.is_empty());
-    let mut out = Vec::new();
-    codec.refuse(&PeerError::Timeout { doing: "to send the request head" }.into(), &mut out);
-    assert!(out.starts_with(format!("Status: {} ", StatusCode::REQUEST_TIMEOUT.as_str()).as_bytes()));
 }

@@ -9,14 +9,11 @@
 #[path = "../../../servers/fastcgi/tests/feed/mod.rs"]
 mod feed;
 
-use std::collections::BTreeSet;
-
 use libfuzzer_sys::fuzz_target;
-use wgi::{Body, Environ, Error, Head, StartResponse, Vars};
+use wgi::{Environ, Vars};
 use wgi_engine::Event;
 use wgi_fastcgi::FastCgi;
 use wgi_fastcgi::record::{KEEP_CONN, PARAMS, RESPONDER};
-use wgi_middleware::Lint;
 
 fuzz_target!(|block: &[u8]| {
     if block.len() > 0xffff {
@@ -41,35 +38,9 @@ fuzz_target!(|block: &[u8]| {
 
 fn check(block: &[u8], environ: Environ) {
     let sent = Vars::from_block(block.to_vec()).expect("what was accepted is well-formed");
-    let mut names = BTreeSet::new();
-    for (name, _) in environ.vars().iter() {
-        assert!(names.insert(name), "{} stands twice", name.escape_ascii());
-    }
     for (name, value) in sent.iter().filter(|(name, _)| name.starts_with(b"HTTP_X")) {
         let seen = environ.var(name).expect("a field that was there");
         assert!(seen == value || seen.windows(value.len().max(1)).any(|at| at == value) || value.is_empty());
     }
-    let app =
-        |_: Environ, _: &mut dyn StartResponse| Err::<Body, _>(Error::refused(wgi::StatusCode::IM_A_TEAPOT, "seen"));
-    match wgi::App::call(&Lint::new(app), environ, &mut Unused) {
-        Err(error) => assert_eq!(error.status(), wgi::StatusCode::IM_A_TEAPOT, "{error}"),
-        Ok(_) => unreachable!("the application gives nothing else"),
-    }
-}
-
-/// The application never starts a response.
-struct Unused;
-
-impl StartResponse for Unused {
-    fn start_head(&mut self, _: Head) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    fn restart_head(&mut self, _: Head, _: Error) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    fn write(&mut self, _: wgi::Bytes) -> Result<(), Error> {
-        unreachable!()
-    }
+    wgi_fuzz::check_environ(environ);
 }

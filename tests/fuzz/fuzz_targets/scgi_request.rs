@@ -9,13 +9,9 @@
 #[path = "../../../servers/scgi/tests/feed/mod.rs"]
 mod feed;
 
-use std::collections::BTreeSet;
-
 use feed::Seen;
 use libfuzzer_sys::fuzz_target;
-use wgi::{App, Body, Environ, Error, Head, StartResponse, StatusCode};
 use wgi_engine::Event;
-use wgi_middleware::Lint;
 use wgi_scgi::Scgi;
 
 fuzz_target!(|input: &[u8]| {
@@ -36,36 +32,7 @@ fuzz_target!(|input: &[u8]| {
         if let Ok(decoded) = feed::codec(&scgi).decode(input, &mut Vec::new())
             && let Event::Request(0, request) = decoded.event
         {
-            check(request.environ);
+            wgi_fuzz::check_environ(request.environ);
         }
     }
 });
-
-fn check(environ: Environ) {
-    let mut names = BTreeSet::new();
-    for (name, _) in environ.vars().iter() {
-        assert!(names.insert(name), "{} stands twice", name.escape_ascii());
-    }
-    let app = |_: Environ, _: &mut dyn StartResponse| Err::<Body, _>(Error::refused(StatusCode::IM_A_TEAPOT, "seen"));
-    match Lint::new(app).call(environ, &mut Unused) {
-        Err(error) => assert_eq!(error.status(), StatusCode::IM_A_TEAPOT, "{error}"),
-        Ok(_) => unreachable!("the application gives nothing else"),
-    }
-}
-
-/// The application never starts a response.
-struct Unused;
-
-impl StartResponse for Unused {
-    fn start_head(&mut self, _: Head) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    fn restart_head(&mut self, _: Head, _: Error) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    fn write(&mut self, _: wgi::Bytes) -> Result<(), Error> {
-        unreachable!()
-    }
-}

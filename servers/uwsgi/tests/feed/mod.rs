@@ -1,103 +1,37 @@
 //! Feeds a codec and notes what came of it; builds the requests to feed it with. The fuzz target uses it too.
 
-#![allow(dead_code)] // Each test uses some of it.
+#![allow(dead_code, unused_imports)] // Each test uses some of it.
 
-use wgi::{Gateway, Scheme};
-use wgi_engine::{Codec, ConnectionInfo, Event, Protocol, RequestBody};
+use wgi::Scheme;
+use wgi_testbed::Wire;
+use wgi_testbed::feed::feed_in_every_way;
+pub(crate) use wgi_testbed::feed::{Fed, Seen, codec, feed, feed_codec, var};
 use wgi_uwsgi::Uwsgi;
 
-/// What a codec made of its input, independent of how that was cut: neighbouring data are one, and a request without
-/// a body is one whose body has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    Request(Vec<(String, String)>, Option<u64>, Scheme),
-    Data(Vec<u8>),
-    End,
-    Refused(u16),
-}
+/// The protocol as its tests see it.
+pub(crate) struct UwsgiWire;
 
-/// Everything that came of some input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fed {
-    pub(crate) seen: Vec<Seen>,
-    pub(crate) out: Vec<u8>,
-}
+impl Wire for UwsgiWire {
+    type Protocol = Uwsgi;
 
-/// The codec of a connection that came in over a Unix socket.
-pub(crate) fn codec(uwsgi: &Uwsgi) -> Box<dyn Codec> {
-    uwsgi.codec(&ConnectionInfo { peer: None, local: None, gateway: Gateway::new() })
-}
+    const START: &'static str = "HTTP/1.1 ";
+    const PATH: &'static str = "PATH_INFO";
+    const MALFORMED: &'static [u8] = b"\0\x04\0\0\x05\0AB";
+    const BEGINNING: &'static [u8] = b"\0\x10\0\0RE";
 
-/// Feeds pieces to a new codec.
-pub(crate) fn feed<'a>(uwsgi: &Uwsgi, pieces: impl IntoIterator<Item = &'a [u8]>) -> Fed {
-    feed_codec(&mut *codec(uwsgi), pieces)
-}
-
-/// Feeds pieces to a codec as an engine does: what was not used is passed again, with the next piece behind it.
-pub(crate) fn feed_codec<'a>(codec: &mut dyn Codec, pieces: impl IntoIterator<Item = &'a [u8]>) -> Fed {
-    let mut fed = Fed { seen: Vec::new(), out: Vec::new() };
-    let mut input = Vec::new();
-    for piece in pieces {
-        input.extend_from_slice(piece);
-        loop {
-            let decoded = match codec.decode(&input, &mut fed.out) {
-                Ok(decoded) => decoded,
-                Err(error) => {
-                    codec.refuse(&error, &mut fed.out);
-                    fed.seen.push(Seen::Refused(error.status().as_u16()));
-                    return fed;
-                }
-            };
-            let is_incomplete = matches!(decoded.event, Event::Incomplete);
-            note(&mut fed.seen, decoded.event, &input[..decoded.used]);
-            input.drain(..decoded.used);
-            if is_incomplete {
-                break;
-            }
-        }
+    fn protocol(&self) -> Uwsgi {
+        Uwsgi::new()
     }
-    fed
-}
 
-fn note(seen: &mut Vec<Seen>, event: Event, used: &[u8]) {
-    match event {
-        Event::Incomplete => {}
-        Event::Request(0, request) => {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let vars = request.environ.vars().iter().map(|(name, value)| (text(name), text(value))).collect();
-            let length = match request.body {
-                RequestBody::Length(length) => Some(length),
-                RequestBody::None => None,
-                RequestBody::Unknown => panic!("a body without length"),
-            };
-            seen.push(Seen::Request(vars, length, request.environ.gateway().url_scheme));
-            if length.is_none() {
-                seen.push(Seen::End);
-            }
-        }
-        Event::Data(0, range) => {
-            let data = &used[range];
-            assert!(!data.is_empty(), "data of no bytes");
-            match seen.last_mut() {
-                Some(Seen::Data(before)) => before.extend_from_slice(data),
-                _ => seen.push(Seen::Data(data.to_vec())),
-            }
-        }
-        Event::End(0) => seen.push(Seen::End),
-        event => panic!("{event:?}"),
+    fn request(&self, vars: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+        request(vars, body)
     }
 }
 
 /// Feeds the same bytes whole, one by one, and with the beginning of a request behind them: what comes of it is the same.
 #[track_caller]
 pub(crate) fn decode_with(uwsgi: &Uwsgi, input: impl AsRef<[u8]>) -> Fed {
-    let input = input.as_ref();
-    let whole = feed(uwsgi, [input]);
-    assert_eq!(feed(uwsgi, input.chunks(1)), whole, "byte by byte");
-    if whole.seen.last().is_some_and(|last| !matches!(last, Seen::Request(..) | Seen::Data(_))) {
-        assert_eq!(feed(uwsgi, [&[input, b"\0\x10\0\0RE"].concat()[..]]), whole, "with bytes trailing");
-    }
-    whole
+    feed_in_every_way(uwsgi, input.as_ref(), UwsgiWire::BEGINNING)
 }
 
 /// As [`decode_with`], with the default limit.
@@ -114,15 +48,6 @@ pub(crate) fn environ_with(uwsgi: &Uwsgi, vars: &[(&str, &str)]) -> (Vec<(String
         [Seen::Request(vars, _, scheme), ..] => (vars.clone(), *scheme),
         seen => panic!("{seen:?}"),
     }
-}
-
-/// The value of a variable; that it stands but once is checked.
-#[track_caller]
-pub(crate) fn var<'a>(vars: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let mut values = vars.iter().filter(|(candidate, _)| candidate == name).map(|(_, value)| &value[..]);
-    let value = values.next();
-    assert_eq!(values.next(), None, "{name} stands twice");
-    value
 }
 
 // Requests.

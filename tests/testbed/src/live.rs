@@ -1,6 +1,5 @@
-//! The codec under the engine, over sockets: what only shows where both work together.
-
-mod feed;
+//! Protocols of one request a connection under the engine, over sockets: what only shows where both work together, as
+//! tests for each of them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +9,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use feed::request;
 use wgi::{Body, Environ, Error, StartResponse, StatusCode};
-use wgi_engine::{Address, Engine, Handle, Listener, Options};
-use wgi_uwsgi::Uwsgi;
+use wgi_engine::{Address, Engine, Handle, Listener, Options, Protocol};
+
+use crate::Wire;
 
 /// How long a test waits for what has to come, before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,18 +28,18 @@ struct Server {
 }
 
 impl Server {
-    fn start(address: &Address) -> Server {
+    fn start(wire: &impl Wire, address: &Address) -> Server {
         let listener = Listener::bind(address).unwrap();
         let address = listener.address().clone();
         let mut engine = Engine::new(Options::default());
-        engine.listen(listener, Uwsgi::new(), Arc::new(answer));
+        engine.listen(listener, wire.protocol(), Arc::new(answer));
         let handle = engine.handle();
         let thread = Some(std::thread::spawn(move || engine.run().unwrap()));
         Server { address, handle, thread }
     }
 
-    fn on_tcp() -> Server {
-        Server::start(&"127.0.0.1:0".parse().unwrap())
+    fn on_tcp(wire: &impl Wire) -> Server {
+        Server::start(wire, &"127.0.0.1:0".parse().unwrap())
     }
 
     fn connect(&self) -> TcpStream {
@@ -73,10 +72,6 @@ fn answer(mut environ: Environ, start_response: &mut dyn StartResponse) -> Resul
     Ok(body)
 }
 
-fn put(path: &str, body: &[u8]) -> Vec<u8> {
-    request(&[("REQUEST_METHOD", "PUT"), ("PATH_INFO", path)], body)
-}
-
 /// Reads to the end of the connection, which is that of the response.
 fn read(mut socket: impl Read) -> String {
     let mut response = Vec::new();
@@ -84,85 +79,81 @@ fn read(mut socket: impl Read) -> String {
     String::from_utf8(response).unwrap()
 }
 
-/// [10.28]
-#[test]
-fn the_end_of_the_response_is_that_of_the_connection() {
-    let server = Server::on_tcp();
+/// Also where another request follows: only one is answered.
+pub fn the_end_of_the_response_is_that_of_the_connection<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     let mut socket = server.connect();
-    socket.write_all(&put("/chunks", b"")).unwrap();
-    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\n\r\none two three");
+    socket.write_all(&wire.ask("PUT", "/chunks", b"")).unwrap();
+    assert_eq!(read(&socket), format!("{}200 OK\r\n\r\none two three", W::START));
     // Also where the peer has sent another request behind the first: only one is answered.
     let mut socket = server.connect();
-    socket.write_all(&[put("/echo", b"hello"), put("/echo", b"again")].concat()).unwrap();
-    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    socket.write_all(&[wire.ask("PUT", "/echo", b"hello"), wire.ask("PUT", "/echo", b"again")].concat()).unwrap();
+    assert_eq!(read(&socket), format!("{}200 OK\r\ncontent-length: 5\r\n\r\nhello", W::START));
 }
 
-/// [9.2], [10.28]
-#[test]
-fn a_cut_is_a_reset() {
-    let server = Server::on_tcp();
+/// A body that breaks off must not look whole.
+pub fn a_cut_is_a_reset<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     let mut socket = server.connect();
-    socket.write_all(&put("/broken", b"")).unwrap();
+    socket.write_all(&wire.ask("PUT", "/broken", b"")).unwrap();
     let mut response = Vec::new();
     let error = socket.read_to_end(&mut response).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
-#[test]
-fn a_reply_arrives_although_nobody_read_the_body() {
-    let server = Server::on_tcp();
+/// What the application left unread does not reset the connection under its reply.
+pub fn a_reply_arrives_although_nobody_read_the_body<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     let mut socket = server.connect();
-    socket.write_all(&put("/unread", &vec![b'x'; 200_000])).unwrap();
-    assert_eq!(read(&socket), "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nunread");
+    socket.write_all(&wire.ask("PUT", "/unread", &vec![b'x'; 200_000])).unwrap();
+    assert_eq!(read(&socket), format!("{}200 OK\r\ncontent-length: 6\r\n\r\nunread", W::START));
 }
 
-#[test]
-fn bodies_larger_than_every_buffer_pass() {
-    let server = Server::on_tcp();
+/// Both ways.
+pub fn bodies_larger_than_every_buffer_pass<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     // The web server does not read before all of the body is sent; the application takes it in first.
     let mut socket = server.connect();
-    socket.write_all(&put("/echo", &vec![b'x'; LARGE])).unwrap();
-    assert_eq!(read(&socket).len(), format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").len() + LARGE);
+    socket.write_all(&wire.ask("PUT", "/echo", &vec![b'x'; LARGE])).unwrap();
+    assert_eq!(read(&socket).len(), format!("{}200 OK\r\ncontent-length: {LARGE}\r\n\r\n", W::START).len() + LARGE);
     let mut socket = server.connect();
-    socket.write_all(&put("/large", b"")).unwrap();
+    socket.write_all(&wire.ask("PUT", "/large", b"")).unwrap();
     assert!(read(&socket).ends_with("yyyy"));
 }
 
-/// [4.36]
-#[test]
-fn a_body_that_breaks_off_is_an_error() {
-    let server = Server::on_tcp();
+/// Half a body never looks whole.
+pub fn a_body_that_breaks_off_is_an_error<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     let mut socket = server.connect();
-    let input = put("/echo", &vec![b'x'; 100_000]);
+    let input = wire.ask("PUT", "/echo", &vec![b'x'; 100_000]);
     socket.write_all(&input[..input.len() - 1]).unwrap();
     socket.shutdown(std::net::Shutdown::Write).unwrap();
-    assert!(read(&socket).starts_with("HTTP/1.1 400 "));
+    assert!(read(&socket).starts_with(&format!("{}400 ", W::START)));
 }
 
-/// [11.11]
-#[test]
-fn what_is_malformed_is_answered_and_closed() {
-    let server = Server::on_tcp();
+/// And no other connection is harmed.
+pub fn what_is_malformed_is_answered_and_closed<W: Wire>(wire: &W) {
+    let server = Server::on_tcp(wire);
     let mut socket = server.connect();
-    socket.write_all(b"\0\x04\0\0\x05\0AB").unwrap();
+    socket.write_all(W::MALFORMED).unwrap();
     let response = read(&socket);
-    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    assert!(response.starts_with(&format!("{}400 ", W::START)), "{response}");
     // No other connection is harmed.
     let mut socket = server.connect();
-    socket.write_all(&put("/echo", b"hello")).unwrap();
+    socket.write_all(&wire.ask("PUT", "/echo", b"hello")).unwrap();
     assert!(read(&socket).ends_with("hello"));
 }
 
-#[test]
-fn over_a_unix_socket() {
-    let path = std::env::temp_dir().join(format!("wgi-uwsgi-{}.sock", std::process::id()));
-    let server = Server::start(&Address::Unix(path.clone()));
+/// As over TCP.
+pub fn over_a_unix_socket<W: Wire>(wire: &W) {
+    let path = std::env::temp_dir().join(format!("wgi-{}-{}.sock", wire.protocol().name(), std::process::id()));
+    let server = Server::start(wire, &Address::Unix(path.clone()));
     let ask = |path: &Path| {
         let mut socket = UnixStream::connect(path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(&put("/echo", b"hello")).unwrap();
+        socket.write_all(&wire.ask("PUT", "/echo", b"hello")).unwrap();
         read(&socket)
     };
-    assert_eq!(ask(&path), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    assert_eq!(ask(&path), format!("{}200 OK\r\ncontent-length: 5\r\n\r\nhello", W::START));
     drop(server);
 }

@@ -1,0 +1,14 @@
+//! What the tests of several crates do alike; not published. Those crates name it by its path alone, so that it is left
+//! out of what is published of them.
+//!
+//! | module | for |
+//! | --- | --- |
+//! | [`feed`] | codecs of one request a connection: what they make of bytes, whole and in pieces |
+//! | [`single`] | what such protocols have in common, as tests for each of them: the codec between byte strings |
+//! | [`live`] | the same, under the engine and over sockets |
+
+pub mod feed;
+pub mod live;
+pub mod single;
+
+pub use single::Wire;
