@@ -51,8 +51,9 @@ impl Inbox {
             self.buffer.drain(..self.at);
             self.at = 0;
         }
-        if self.buffer.len() == self.buffer.capacity() {
-            // Filled by what cannot be decoded yet: the codec's limits end that.
+        // Filled by what cannot be decoded yet: the codec's limits end that. Or empty, and a small one that an application
+        // has read: each that comes round again would cost a call for its few bytes.
+        if self.buffer.len() == self.buffer.capacity() || self.buffer.is_empty() {
             self.buffer.reserve(READ);
         }
         &mut self.buffer
@@ -77,5 +78,36 @@ impl Inbox {
         *spare = mem::replace(&mut self.buffer, rest);
         spare.clear();
         self.at = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The room that a read has.
+    fn space(inbox: &mut Inbox) -> usize {
+        let room = inbox.room();
+        room.capacity() - room.len()
+    }
+
+    #[test]
+    fn a_small_buffer_that_comes_back_is_not_read_into_as_it_is() {
+        let mut inbox = Inbox::default();
+        let mut body = Vec::with_capacity(8);
+        inbox.room().resize(READ, b'x');
+        inbox.move_to(0..READ, &mut body);
+        inbox.consume(READ);
+        assert_eq!(body.len(), READ);
+        assert!(inbox.is_empty() && space(&mut inbox) >= READ);
+    }
+
+    #[test]
+    fn what_waits_has_room_behind_it() {
+        let mut inbox = Inbox::default();
+        inbox.room().extend_from_slice(b"waits");
+        inbox.give_back(&mut Vec::new());
+        assert!(space(&mut inbox) >= READ);
+        assert_eq!(inbox.bytes(), b"waits");
     }
 }
