@@ -280,8 +280,7 @@ impl Pool {
             let lead = AssertUnwindSafe(|| reactor.lead(&self, &mut worker, number));
             let left = catch_unwind(lead).unwrap_or_else(|_| {
                 tracing::error!("a worker panicked outside of an application; its connection is lost");
-                let worker = std::mem::replace(&mut worker, Worker::new());
-                reactor.abandon(worker.turn)
+                reactor.abandon(std::mem::replace(&mut worker, Worker::new()))
             });
             let mut crew = self.lock();
             crew.spares += 1;

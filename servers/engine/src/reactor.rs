@@ -26,7 +26,7 @@ use rustix::thread::sched_yield;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
 use crate::connection::{Connection, Verdict};
-use crate::lead::{Begun, Lead, Watched};
+use crate::lead::{Lead, Watched};
 use crate::listener::Listener;
 use crate::pool::{Pool, Shared};
 use crate::slots::{Slots, Token};
@@ -270,11 +270,18 @@ impl Reactor {
         }
     }
 
-    /// Sees to the lead of a thread that has panicked, perhaps in this turn.
-    pub(crate) fn abandon(&self, turn: Option<Begun>) -> Left {
+    /// Sees to the lead of a thread that has panicked, and to the connection of its turn, if it was in one.
+    pub(crate) fn abandon(&self, worker: Worker) -> Left {
         let mut state = self.lock();
-        let leads = turn.is_none_or(|turn| state.lead.end(turn));
-        if leads { self.leave(state) } else { Left::Replaced }
+        state.tally.add(worker.tally);
+        if let Some(token) = worker.turn.and(worker.token) {
+            self.forget(&mut state, token);
+        }
+        if worker.turn.is_none_or(|turn| state.lead.end(turn)) {
+            return self.leave(state);
+        }
+        self.pass_on(state);
+        Left::Replaced
     }
 
     /// How many turns there were: that this stands still tells the monitor that it can rest.
@@ -485,6 +492,7 @@ impl State {
     fn begin_turn(&mut self, batch: usize, worker: &mut Worker, is_relieved: bool) -> Option<Next> {
         let next = if batch > 0 { self.slots.take_next()? } else { return None };
         worker.turn = Some(self.lead.begin(worker.thread, is_relieved));
+        worker.token = Some(next.0);
         Some(next)
     }
 

@@ -177,6 +177,8 @@ pub(crate) struct Worker {
     pub(crate) thread: i32,
     /// The turn that it is in.
     pub(crate) turn: Option<Begun>,
+    /// The connection whose turn that is, or was last.
+    pub(crate) token: Option<Token>,
 }
 
 impl Worker {
@@ -189,6 +191,7 @@ impl Worker {
             tally: Tally::default(),
             thread: gettid().as_raw_nonzero().get(),
             turn: None,
+            token: None,
         }
     }
 }

@@ -437,6 +437,39 @@ fn a_panic_costs_one_response() {
 }
 
 #[test]
+fn a_panic_outside_of_the_application_costs_its_connection_and_no_more() {
+    /// Bytes that panic when they are dropped, which is when they were sent.
+    struct Owner;
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &[b'x'; 10_000]
+        }
+    }
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            panic!("as the test has it");
+        }
+    }
+    let server = Server::start(options(2), |environ: Environ, start_response: &mut dyn StartResponse| {
+        if environ.path_info() == b"/owner" {
+            start_response.start(StatusCode::OK, ())?;
+            return Ok(Body::from(Bytes::from_owner(Owner)));
+        }
+        hello(environ, start_response)
+    });
+    for _ in 0..3 {
+        server.get("/owner");
+        assert!(server.get("/").ends_with("hello"));
+    }
+    let start = Instant::now();
+    while server.handle.counters().open > 0 {
+        assert!(start.elapsed() < PATIENCE, "connections that are over count as open");
+        assert!(!server.handle.await_stop(Duration::from_millis(5)), "nobody told it to stop");
+    }
+    assert_eq!(server.handle.counters().requests, 6);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(options(2), |environ: Environ, start_response: &mut dyn StartResponse| {
         start_response.start(StatusCode::OK, ())?;
