@@ -6,7 +6,6 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,9 +13,10 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use wgi::testing::Client;
-use wgi::{App, Body, Bytes, Environ, Error, Head, StartResponse};
+use wgi::{App, Environ};
 use wgi_fastcgi::{LocalRedirects, Scripts, Upstream, UpstreamOptions};
 use wgi_middleware::LintLayer;
+use wgi_testbed::gateway::call;
 
 const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/site");
 
@@ -227,22 +227,8 @@ fn a_page_comes_as_it_is_made() {
     let Some(php) = Php::start("a_page_comes_as_it_is_made") else { return };
     let pipe = php.folder.path().join("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
-    struct Started(Option<Head>);
-    impl StartResponse for Started {
-        fn start_head(&mut self, head: Head) -> Result<(), Error> {
-            self.0 = Some(head);
-            Ok(())
-        }
-        fn restart_head(&mut self, head: Head, _cause: Error) -> Result<(), Error> {
-            self.start_head(head)
-        }
-        fn write(&mut self, _data: Bytes) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-    let app: Arc<dyn App> = Arc::new(php.upstream().scripts(scripts()));
     let environ = Environ::for_testing("GET", &format!("/slow.php?pipe={}", pipe.display()));
-    let mut body: Body = app.call(environ, &mut Started(None)).unwrap();
+    let (_, mut body) = call(&php.upstream().scripts(scripts()), environ).unwrap();
     assert_eq!(body.next().unwrap().unwrap(), "first ");
     fs::write(&pipe, "second").unwrap();
     assert_eq!(body.map(|chunk| chunk.unwrap()).collect::<Vec<_>>().concat(), b"second");

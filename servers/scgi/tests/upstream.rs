@@ -8,10 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use wgi::testing::{Client, Cut, Response};
-use wgi::{App, Body, Environ, Error, Input, PeerError, Source, StartResponse, StatusCode};
+use wgi::{App, Body, Environ, Error, PeerError, StartResponse, StatusCode};
 use wgi_engine::{Address, Engine, Handle, Listener, Options};
 use wgi_middleware::LintLayer;
 use wgi_scgi::{Scgi, Upstream, UpstreamOptions};
+use wgi_testbed::gateway::pieces;
 
 /// Reads the head of a request: its names and values, in order; none where there is none.
 fn ask(peer: &mut TcpStream) -> Option<Vec<(String, String)>> {
@@ -52,28 +53,6 @@ fn answered(bytes: &'static str) -> Result<Response, Cut> {
     let response = Client::new(Upstream::new(address).with(LintLayer)).get("/").try_send();
     playing.join().unwrap();
     response
-}
-
-/// Gives a body in pieces; where it is told to, it breaks off.
-struct Pieces {
-    left: usize,
-    breaks_off: bool,
-}
-
-impl Source for Pieces {
-    fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        if self.left == 0 && self.breaks_off {
-            return Err(Error::from(PeerError::Disconnected { doing: "in a test" }).into());
-        }
-        let length = self.left.min(10_000);
-        self.left -= length;
-        buffer.resize(buffer.len() + length, b'x');
-        Ok(())
-    }
-}
-
-fn pieces(left: usize, breaks_off: bool) -> Input {
-    Input::new(Box::new(Pieces { left, breaks_off }))
 }
 
 #[test]
