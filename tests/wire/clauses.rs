@@ -6,13 +6,14 @@ use std::path::Path;
 use wgi_conformance::clauses;
 
 /// Where the tests for a tag are.
-const PLACES: [(&str, &[&str]); 8] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("wire: http", &["tests/wire", "servers/http"]),
     ("wire: engine", &["tests/wire", "servers/engine"]),
     ("wire: fastcgi", &["servers/fastcgi", "servers/host"]),
     ("wire: cgi", &["servers/cgi"]),
     ("wire: scgi", &["servers/scgi"]),
     ("wire: uwsgi", &["servers/uwsgi"]),
+    ("wire: ajp", &["servers/ajp"]),
     ("wire: host", &["servers/host", "tests/interop"]),
     ("wire: tls", &["servers/tls"]),
 ];
