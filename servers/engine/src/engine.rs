@@ -112,7 +112,7 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?;
         // The reactors have the listeners now: the last that lets go of one closes it.
         drop(listeners);
-        let pool = Pool::new(shared, reactors);
+        let pool = Pool::new(shared, reactors)?;
         self.handle.attach(&pool);
         pool.start()?;
         pool.join();

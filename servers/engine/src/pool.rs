@@ -7,13 +7,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use crate::acceptor::Service;
 use crate::lead::TOGETHER;
@@ -46,6 +47,9 @@ pub(crate) struct Pool {
     crew: Mutex<Crew>,
     /// Tells spares that a reactor wants a thread.
     wanted: Condvar,
+    /// Tells those of them that look at several reactors, one for each that wants a thread. What wakes a reactor may be
+    /// taken by another that leads it, and is not for who looks at it then.
+    looked_for: OwnedFd,
     /// Tells who waits for the end that it has come nearer.
     stopped: Condvar,
     /// How many threads there are or may be for further reactors that want one; below 0, how many reactors have to share.
@@ -125,7 +129,12 @@ impl Shared {
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Arc<Shared>, reactors: Vec<Arc<Reactor>>) -> Arc<Pool> {
+    /// The threads for these reactors, none of which is started yet.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub(crate) fn new(shared: Arc<Shared>, reactors: Vec<Arc<Reactor>>) -> io::Result<Arc<Pool>> {
+        let looked_for = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE)?;
         let crew = Crew {
             wanting: VecDeque::new(),
             spares: 0,
@@ -135,14 +144,15 @@ impl Pool {
             stopped: 0,
             over: false,
         };
-        Arc::new(Pool {
+        Ok(Arc::new(Pool {
             shared,
             reactors,
             crew: Mutex::new(crew),
             wanted: Condvar::new(),
+            looked_for,
             stopped: Condvar::new(),
             free: AtomicIsize::new(0),
-        })
+        }))
     }
 
     /// Starts the monitor and a leader for each reactor.
@@ -177,8 +187,10 @@ impl Pool {
             }
         }
         crew.over = true;
+        let looking = crew.looking;
         drop(crew);
         self.wanted.notify_all();
+        self.look_for(looking);
         if let Some(monitor) = self.shared.monitor.get() {
             monitor.unpark();
         }
@@ -250,11 +262,21 @@ impl Pool {
             tracing::warn!("no thread could be started: {error}");
         }
         self.note_free(&crew);
+        let looking = crew.looking.min(1);
         drop(crew);
+        self.look_for(looking);
         for reactor in &self.reactors {
             reactor.interrupt();
         }
         Ok(())
+    }
+
+    /// Makes so many of those that look at several reactors see what else there is.
+    fn look_for(&self, looking: usize) {
+        if looking > 0 {
+            // A counter that is full wakes as well.
+            let _ = rustix::io::write(&self.looked_for, &(looking as u64).to_ne_bytes());
+        }
     }
 
     /// How many threads may be started.
@@ -333,8 +355,12 @@ impl Pool {
         let idle = reactors().take_while(|reactor| reactor.may_wait()).count();
         let chosen = candidates.get(idle).copied().unwrap_or_else(|| {
             let mut polled: Vec<_> = reactors().map(|reactor| PollFd::new(reactor, PollFlags::IN)).collect();
+            polled.push(PollFd::new(&self.looked_for, PollFlags::IN));
             // Interrupted or not: who looks for nothing finds nothing.
             let _ = poll(&mut polled, None);
+            if polled.pop().is_some_and(|looked_for| !looked_for.revents().is_empty()) {
+                let _ = rustix::io::read(&self.looked_for, &mut [0; size_of::<u64>()]);
+            }
             let ready = polled.iter().position(|polled| !polled.revents().is_empty());
             candidates[ready.unwrap_or(0)]
         });
@@ -349,5 +375,62 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Crew> {
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+    use std::sync::mpsc::channel;
+
+    use rustix::event::{Timespec, epoll};
+
+    use super::*;
+
+    /// Who looks at two reactors goes on to do so when others have come back and lead these. A third that wants a thread
+    /// is then for it, however fast those others are to take what wakes them.
+    #[test]
+    fn who_looks_at_several_reactors_hears_of_another() {
+        let options = Options { threads: 3, ..Options::default() };
+        let shared = Arc::new(Shared::new(Arc::new(options), Vec::new()));
+        let reactors = (0..3).map(|_| Arc::new(Reactor::new(shared.clone(), Vec::new()).unwrap())).collect();
+        let pool = Pool::new(shared, reactors).unwrap();
+        pool.lock().threads = 3;
+        let leaders: Vec<_> = (0..2)
+            .map(|number| {
+                let pool = pool.clone();
+                thread::spawn(move || {
+                    while !pool.is_over() {
+                        let _ = epoll::wait(&*pool.reactors[number], &mut [MaybeUninit::uninit(); 8], None);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..500 {
+            let can_be_read = |number: usize| {
+                let mut polled = [PollFd::new(&*pool.reactors[number], PollFlags::IN)];
+                poll(&mut polled, Some(&Timespec::default())).unwrap() > 0
+            };
+            while can_be_read(0) || can_be_read(1) {
+                thread::yield_now();
+            }
+            {
+                let mut crew = pool.lock();
+                crew.wanting.extend([0, 1]);
+                crew.spares = 1;
+            }
+            let (sender, receiver) = channel();
+            let looker = pool.clone();
+            thread::spawn(move || sender.send(looker.next_reactor()));
+            while pool.lock().looking == 0 {
+                thread::yield_now();
+            }
+            pool.lock().wanting.clear();
+            pool.assign(2).unwrap();
+            assert_eq!(receiver.recv_timeout(Duration::from_secs(30)), Ok(Some(2)), "nobody leads it");
+        }
+        pool.lock().over = true;
+        pool.reactors.iter().for_each(|reactor| reactor.interrupt());
+        leaders.into_iter().for_each(|leader| leader.join().unwrap());
     }
 }
