@@ -146,6 +146,11 @@ impl<'a> Turn<'a> {
         self.exchanges >= EXCHANGES || self.bytes >= BYTES || self.late
     }
 
+    /// Whether applications are slow, so that it is another thread that leads meanwhile.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.generation == ASIDE
+    }
+
     /// Whether the engine is about to stop, so that a reply says that it is the last.
     pub(crate) fn is_stopping(&self) -> bool {
         self.reactor.is_stopping()

@@ -210,6 +210,10 @@ fn one_free_thread_serves_all_connections() {
 /// Sends a request on a kept connection, and reads its answer.
 fn ask(connection: &mut TcpStream, path: &str) {
     connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+    read_answer(connection);
+}
+
+fn read_answer(connection: &mut TcpStream) {
     let mut answer = Vec::new();
     while !answer.ends_with(b"hello") {
         let mut piece = [0; 1024];
@@ -300,6 +304,28 @@ fn requests_of_one_connection_are_run_one_at_a_time_however_slow() {
     for client in slow {
         client.join().unwrap();
     }
+}
+
+#[test]
+fn a_slow_application_holds_up_no_reply_to_what_was_pipelined_in_front_of_it() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = Server::start(options(8), move |environ: Environ, start_response: &mut dyn StartResponse| {
+        match environ.path_info() {
+            b"/sleep" => thread::sleep(Duration::from_millis(20)),
+            b"/wait" => waiting.wait(),
+            _ => {}
+        }
+        hello(environ, start_response)
+    });
+    // By then the engine knows that applications are slow.
+    let mut connection = server.connect();
+    (0..10).for_each(|_| ask(&mut connection, "/sleep"));
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    connection.write_all((request("/") + &request("/wait")).as_bytes()).unwrap();
+    read_answer(&mut connection);
+    gate.open();
+    read_answer(&mut connection);
 }
 
 #[test]

@@ -65,6 +65,15 @@ impl Connection {
         for (name, value) in self.options.variables.iter() {
             environ.set_var(name, value);
         }
+        if turn.is_aside()
+            && let Some(wire) = self.wire.as_mut()
+            && !wire.outbox.is_empty()
+        {
+            // Applications are slow: this one is not to hold up the replies to what was pipelined in front of it. Should
+            // the peer be gone, sending the rest will tell.
+            turn.sent(wire.outbox.length());
+            let _ = wire.flush();
+        }
         let mut exchange = turn.exchange();
         exchange.id = id;
         if self.wire.as_ref().is_some_and(|wire| wire.codec.has_errors()) {
