@@ -1,7 +1,7 @@
 //! The head of a reply: in the form of CGI, in a record that the first of its payload can join.
 
-use wgi::server::{Framing, field_name};
-use wgi::{Head, Status, StatusCode, header};
+use wgi::Head;
+use wgi::server::Framing;
 use wgi_engine::Id;
 
 use crate::record::{HEADER_LEN, Header, STDOUT, write_stream};
@@ -38,22 +38,9 @@ impl HeadRecord {
 /// nothing can join it.
 pub(crate) fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8>) -> Option<HeadRecord> {
     let start = out.len();
-    write_status(&head.status, out);
-    for (name, value) in &head.headers {
-        if *name != header::CONTENT_LENGTH {
-            out.extend_from_slice(field_name(name));
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-    if let Some(length) = framing.length {
-        out.extend_from_slice(b"content-length: ");
-        out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-
+    // Room for the record's header.
+    out.extend_from_slice(&[0; HEADER_LEN]);
+    wgi_engine::write_head("Status: ", head, framing, out);
     if let Ok(length) = u16::try_from(out.len() - start - HEADER_LEN) {
         let header = Header::new(STDOUT, id, length);
         if let Some(place) = out.get_mut(start..start + HEADER_LEN) {
@@ -65,17 +52,4 @@ pub(crate) fn write_head(id: Id, head: &Head, framing: Framing, out: &mut Vec<u8
     out.truncate(start);
     write_stream(STDOUT, id, &text, out);
     None
-}
-
-/// Writes room for the record's header, and the `Status` field (RFC 3875 §6.3.3) behind it.
-fn write_status(status: &Status, out: &mut Vec<u8>) {
-    const OK: &[u8] = b"\0\0\0\0\0\0\0\0Status: 200 OK\r\n";
-    if status.code() == StatusCode::OK && status.reason() == b"OK" {
-        return out.extend_from_slice(OK);
-    }
-    out.extend_from_slice(b"\0\0\0\0\0\0\0\0Status: ");
-    out.extend_from_slice(status.code().as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.reason());
-    out.extend_from_slice(b"\r\n");
 }
