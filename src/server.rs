@@ -195,7 +195,7 @@ impl Reply {
     /// told, run or left out. Behind it there is only [`Part::End`].
     ///
     /// These are the parts that [`poll_part`](Reply::poll_part) would give, in one go: a server that asks for them first
-    /// answers most requests at less than half the cost. `None` changes nothing.
+    /// has less to do for most requests. `None` changes nothing.
     pub fn take_whole(&mut self) -> Option<Whole> {
         if self.stage != Stage::Unsent || self.head_only || self.first.is_some() || self.fault.is_some() {
             return None;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use wgi::server::{Framing, Part, Reply, Transmit};
-use wgi::{Bytes, Error, ErrorSink, Head, PeerError};
+use wgi::server::{Part, Reply, Transmit};
+use wgi::{Bytes, Error, ErrorSink, PeerError};
 
 use crate::codec::Id;
 use crate::lend::Lent;
@@ -51,14 +51,6 @@ impl Exchange {
     pub(crate) fn send_errors(&self, wire: &mut Wire) {
         let Some(lines) = &self.errors else { return };
         send_errors(lines, wire, self.id);
-    }
-
-    /// Puts the head of the reply into the outbox; behind the reply the connection may be closed.
-    pub(crate) fn send_head(&self, head: &Head, framing: Framing, closes: bool, wire: &mut Wire) {
-        if closes {
-            wire.codec.close_after();
-        }
-        wire.codec.head(self.id, head, framing, &mut wire.outbox.tail);
     }
 
     /// Puts the next piece of a file into the outbox, and keeps the rest.

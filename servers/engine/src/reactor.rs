@@ -41,6 +41,8 @@ const ACCEPTED: usize = 256;
 
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
+/// How many while applications are slow.
+const SLOW_EVENTS: usize = 1;
 
 /// What the system tells of the descriptor that wakes the leader.
 const WAKE: u64 = u64::MAX;
@@ -50,9 +52,6 @@ const TICK: u64 = u64::MAX - 1;
 const LISTENERS: u64 = u64::MAX - 2;
 /// No slot's index is as high as this.
 const MOST_SLOTS: u32 = u32::MAX / 2;
-
-/// How many are taken while applications are slow.
-const SLOW_EVENTS: usize = 1;
 
 /// A reactor.
 pub(crate) struct Reactor {

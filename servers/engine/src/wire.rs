@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use wgi::{Environ, Error, PeerError, ServerError};
+use wgi::server::Framing;
+use wgi::{Environ, Error, Head, PeerError, ServerError};
 
 use crate::codec::{Codec, Decoded, Event, Id, Request, RequestBody};
 use crate::inbox::Inbox;
@@ -323,6 +324,26 @@ impl Wire {
             // Until now it had nothing to send: how long that took is not its fault.
             incoming.last = now;
         }
+    }
+
+    /// Puts the head of a reply into the outbox, which says whether the connection is closed behind that reply.
+    pub(crate) fn send_head(&mut self, id: Id, head: &Head, framing: Framing, is_last: bool) {
+        if is_last || self.leaves_too_much(id) {
+            self.codec.close_after();
+        }
+        self.codec.head(id, head, framing, &mut self.outbox.tail);
+    }
+
+    /// Whether so much of a request's body is yet to come that the connection is better closed behind the reply.
+    fn leaves_too_much(&self, id: Id) -> bool {
+        self.incoming.iter().any(|incoming| {
+            incoming.id == id
+                && incoming.progress == Progress::Receiving
+                && (incoming.awaits_proceed
+                    || incoming.is_over(&self.options)
+                    || incoming.rest.is_some_and(|rest| rest > self.options.max_drain))
+        }) && !self.codec.is_multiplexed()
+            && !self.codec.is_on_demand()
     }
 
     /// Whether so much was dropped of a body which nobody wants that the connection is better closed.

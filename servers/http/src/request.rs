@@ -324,7 +324,6 @@ fn push_fields<'a>(fields: &[Header<'a>], vars: &mut Vars) -> Result<Known<'a>, 
 /// Which names may stand more than once: a filter, so that not every name is compared with every other. It errs only by
 /// saying that one may.
 struct Repeats {
-    seen: [u64; Repeats::WORDS],
     again: [u64; Repeats::WORDS],
     /// Any may.
     any: bool,
@@ -341,12 +340,13 @@ impl Repeats {
         if fields.len() < Repeats::WORTH_IT {
             return None;
         }
-        let mut repeats = Repeats { seen: [0; Repeats::WORDS], again: [0; Repeats::WORDS], any: false };
+        let mut seen = [0; Repeats::WORDS];
+        let mut repeats = Repeats { again: [0; Repeats::WORDS], any: false };
         for field in fields {
             let (word, bit) = Repeats::place(field.name);
-            repeats.any |= repeats.seen[word] & bit != 0;
-            repeats.again[word] |= repeats.seen[word] & bit;
-            repeats.seen[word] |= bit;
+            repeats.any |= seen[word] & bit != 0;
+            repeats.again[word] |= seen[word] & bit;
+            seen[word] |= bit;
         }
         Some(repeats)
     }

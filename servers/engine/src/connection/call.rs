@@ -12,10 +12,9 @@ use super::{Connection, Flow, Stage, Verdict, wait_to_send};
 use crate::codec::Id;
 use crate::exchange::{Direct, Exchange, Lines, Place, push};
 use crate::lend::{Lent, LentBody};
-use crate::options::Options;
 use crate::outbox::Flushed;
 use crate::turn::Turn;
-use crate::wire::{Progress, Step, Wire};
+use crate::wire::{Progress, Step};
 
 /// How many bytes are collected before they are sent, while it costs nobody a wait.
 const BATCH: usize = 256 * 1024;
@@ -173,8 +172,7 @@ impl Connection {
             return Flow::Stop(Verdict::Close);
         };
         exchange.send_errors(wire);
-        let closes = turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options);
-        exchange.send_head(&head, framing, closes, wire);
+        wire.send_head(exchange.id, &head, framing, turn.is_stopping());
         if !body.is_empty() {
             push(wire, exchange.id, body);
         }
@@ -204,10 +202,7 @@ impl Connection {
         }
         exchange.send_errors(wire);
         match part {
-            Part::Head(head, framing) => {
-                let closes = turn.is_stopping() || wire.leaves_too_much(exchange.id, &self.options);
-                exchange.send_head(&head, framing, closes, wire);
-            }
+            Part::Head(head, framing) => wire.send_head(exchange.id, &head, framing, turn.is_stopping()),
             Part::Chunk(chunk) => push(wire, exchange.id, chunk),
             Part::File(file) => exchange.file = Some(file.into()),
             Part::End => {
@@ -336,20 +331,6 @@ impl Connection {
     fn lose(&mut self, error: &io::Error) -> Flow {
         tracing::debug!("the peer went away while a response was sent: {error}");
         Flow::Stop(Verdict::Close)
-    }
-}
-
-impl Wire {
-    /// Whether so much of a request's body is yet to come that the connection is better closed behind the reply.
-    fn leaves_too_much(&self, id: Id, options: &Options) -> bool {
-        self.incoming.iter().any(|incoming| {
-            incoming.id == id
-                && incoming.progress == Progress::Receiving
-                && (incoming.awaits_proceed
-                    || incoming.is_over(options)
-                    || incoming.rest.is_some_and(|rest| rest > options.max_drain))
-        }) && !self.codec.is_multiplexed()
-            && !self.codec.is_on_demand()
     }
 }
 
